@@ -1,0 +1,165 @@
+"""The operations of one vendor, and which of them a request means: a compiled route trie.
+
+Pure. A template has whole segments as parameters; a literal segment beats a parameter; two operations that match the
+same requests are an error. Look-up costs one dictionary access per path segment, whatever the number of routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from proxy.model import Operation, RefusalPattern, RefusalTemplate, ScopeInfo, TokenEndpoint, TokenPlace
+
+
+class CatalogError(ValueError):
+    """The operations contradict each other; the message says which and why."""
+
+
+class Match(NamedTuple):
+    """An operation and the values of its path parameters, in the order of the template."""
+
+    operation: Operation
+    parameters: tuple[str, ...]
+
+    def parameter(self, name: str) -> str | None:
+        """Return the raw (still percent-encoded) value of the path parameter `name`, or None."""
+        names = [part[1:-1] for part in self.operation.route.split("/") if is_parameter(part)]
+        return self.parameters[names.index(name)] if name in names else None
+
+
+class _Node:
+    """One segment of the trie: literal children, one parameter child, and the operations that end here by method."""
+
+    __slots__ = ("literals", "operations", "parameter")
+
+    def __init__(self) -> None:
+        self.literals: dict[str, _Node] = {}
+        self.parameter: _Node | None = None
+        self.operations: dict[str, Operation] = {}
+
+    def child(self, segment: str) -> _Node:
+        """Return the child for a template segment, making it where it is missing."""
+        if not is_parameter(segment):
+            return self.literals.setdefault(segment, _Node())
+        if self.parameter is None:
+            self.parameter = _Node()
+        return self.parameter
+
+
+def is_parameter(segment: str) -> bool:
+    """Say whether a template segment stands for any value."""
+    return len(segment) > 2 and segment[0] == "{" and segment[-1] == "}"
+
+
+def _add(root: _Node, operation: Operation) -> None:
+    node = root
+    for segment in operation.route.split("/")[1:]:
+        node = node.child(segment)
+    other = node.operations.setdefault(operation.method, operation)
+    if other is not operation:
+        raise CatalogError(f"operations {other.id!r} and {operation.id!r} match the same requests: {operation.method} {operation.route}")
+
+
+def _find(node: _Node, segments: list[str], depth: int, method: str, values: list[str]) -> Operation | None:
+    """Walk the trie, literals first; step back from a branch that has no such route or method."""
+    if depth == len(segments):
+        return node.operations.get(method)
+    segment = segments[depth]
+    literal = node.literals.get(segment)
+    if literal is not None:
+        found = _find(literal, segments, depth + 1, method, values)
+        if found is not None:
+            return found
+    if node.parameter is None or not segment:
+        return None
+    values.append(segment)
+    found = _find(node.parameter, segments, depth + 1, method, values)
+    if found is None:
+        values.pop()
+    return found
+
+
+def implied_by(scopes: Mapping[str, ScopeInfo]) -> dict[str, frozenset[str]]:
+    """Turn "A implies B" into "B is implied by A", transitively. Cycles are harmless."""
+    holders: dict[str, set[str]] = {}
+    for name in scopes:
+        for implied in _closure(name, scopes):
+            holders.setdefault(implied, set()).add(name)
+    return {name: frozenset(by) for name, by in holders.items()}
+
+
+def _closure(name: str, scopes: Mapping[str, ScopeInfo]) -> set[str]:
+    seen: set[str] = set()
+    todo = list(scopes[name].implies)
+    while todo:
+        implied = todo.pop()
+        if implied in seen or implied == name:
+            continue
+        seen.add(implied)
+        if implied in scopes:
+            todo.extend(scopes[implied].implies)
+    return seen
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything a vendor's catalogue file says, compiled. Build it with `compile_catalog`."""
+
+    vendor: str
+    source: str
+    scopes: Mapping[str, ScopeInfo]
+    aliases: Mapping[str, str]
+    operations: tuple[Operation, ...]
+    implied_by: Mapping[str, frozenset[str]]
+    token_endpoints: tuple[TokenEndpoint, ...] = ()
+    token_in: TokenPlace | None = None
+    refusal: RefusalTemplate | None = None
+    recognise: tuple[RefusalPattern, ...] = ()
+    _root: _Node = field(default_factory=_Node, repr=False, compare=False)
+
+    def find(self, method: str, path: str) -> Match | None:
+        """Return the operation that `method` on `path` means, or None. HEAD counts as GET (RFC 9110 section 9.3.2)."""
+        values: list[str] = []
+        operation = _find(self._root, path.split("/"), 1, "GET" if method == "HEAD" else method, values)
+        return None if operation is None else Match(operation, tuple(values))
+
+    def by_id(self, operation_id: str) -> Operation | None:
+        """Return the operation with this id, or None."""
+        return next((operation for operation in self.operations if operation.id == operation_id), None)
+
+    def canonical(self, scopes: Iterable[str]) -> frozenset[str]:
+        """Replace alias names of scopes by the names that requirements use."""
+        return frozenset(self.aliases.get(name, name) for name in scopes)
+
+    def scope(self, name: str) -> ScopeInfo:
+        """Return what is known about a scope; a bare `ScopeInfo` for one the catalogue does not describe."""
+        return self.scopes.get(name) or ScopeInfo(name, title=name)
+
+    def routes(self) -> Iterator[str]:
+        """Yield every distinct route template, in catalogue order."""
+        yield from dict.fromkeys(operation.route for operation in self.operations)
+
+
+def compile_catalog(
+    vendor: str,
+    operations: Iterable[Operation],
+    *,
+    source: str = "",
+    scopes: Mapping[str, ScopeInfo] | None = None,
+    aliases: Mapping[str, str] | None = None,
+    token_endpoints: tuple[TokenEndpoint, ...] = (),
+    token_in: TokenPlace | None = None,
+    refusal: RefusalTemplate | None = None,
+    recognise: tuple[RefusalPattern, ...] = (),
+) -> Catalog:
+    """Compile operations into a `Catalog`; raise `CatalogError` where two of them match the same requests or share an id."""
+    rows, root, ids = tuple(operations), _Node(), set[str]()
+    for operation in rows:
+        if operation.id in ids:
+            raise CatalogError(f"operation id {operation.id!r} is used twice")
+        ids.add(operation.id)
+        _add(root, operation)
+    infos = scopes or {}
+    return Catalog(vendor, source, infos, aliases or {}, rows, implied_by(infos), token_endpoints, token_in, refusal, recognise, root)

@@ -1,0 +1,177 @@
+"""Bounded, expiring knowledge per token: `Knowledge` is one entry, `GrantStore` holds them.
+
+Pure: the clock is passed in. `now` is seconds of a clock that never jumps (the loop's), `observed_at` is wall time for people.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from proxy.credentials import Fingerprint
+from proxy.model import NOTHING_KNOWN, Grants, Lack, Source
+
+NEVER: Final = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class LackRecord:
+    """A proven lack, until when it is believed, and whether an administrator can end it while the token lives."""
+
+    lack: Lack
+    observed_at: float
+    expires: float
+    changeable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """All that is known about one token. `memo` is scratch space for whoever decides; it dies with the entry."""
+
+    grants: Grants
+    source: Source
+    observed_at: float
+    expires: float
+    subject: str = ""
+    chain: str = ""
+    lacks: tuple[LackRecord, ...] = ()
+    memo: dict[object, object] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def next_change(self) -> float:
+        """The moment from which this entry must be looked at again."""
+        return min((record.expires for record in self.lacks), default=self.expires) if self.lacks else self.expires
+
+    def evidence_for(self, lack_scopes: frozenset[str]) -> tuple[Source, float]:
+        """Return where the knowledge that these scopes are lacking comes from, and when it was observed."""
+        for record in self.lacks:
+            if record.lack.scope in lack_scopes:
+                return Source.REFUSAL, record.observed_at
+        return self.source, self.observed_at
+
+    def with_lack(self, record: LackRecord, limit: int = 64) -> Knowledge:
+        """Add a proven lack: the scope is no longer held. At most `limit` lacks are kept, the newest ones."""
+        others = tuple(known for known in self.lacks if known.lack != record.lack)[-(limit - 1) :]
+        lack, grants = record.lack, self.grants
+        scopes = grants.scopes if lack.resources else grants.scopes - {lack.scope}
+        bound = grants.bound - {(lack.scope, name) for name in lack.resources} if len(lack.resources) == 1 else grants.bound
+        return self._rebuilt(replace(grants, scopes=scopes, bound=bound), (*others, record))
+
+    def with_held(self, scopes: frozenset[str], resources: frozenset[str]) -> Knowledge:
+        """Add scopes that a success proved; a lack that says otherwise is forgotten."""
+        grants = self.grants
+        if resources:
+            grants = replace(grants, bound=grants.bound | {(scope, name) for scope in scopes for name in resources})
+        else:
+            grants = replace(grants, scopes=grants.scopes | scopes)
+        kept = tuple(record for record in self.lacks if not _contradicts(record.lack, scopes, resources))
+        return self._rebuilt(grants, kept)
+
+    def at(self, now: float) -> Knowledge | None:
+        """Return the entry as it stands at `now`: without the lacks that ended; None where it has ended itself."""
+        if now >= self.expires:
+            return None
+        kept = tuple(record for record in self.lacks if now < record.expires)
+        return self if len(kept) == len(self.lacks) else self._rebuilt(self.grants, kept)
+
+    def _rebuilt(self, grants: Grants, lacks: tuple[LackRecord, ...]) -> Knowledge:
+        lacking = frozenset(record.lack for record in lacks)
+        return replace(self, grants=replace(grants, lacking=lacking), lacks=lacks, memo={})
+
+
+def _contradicts(lack: Lack, scopes: frozenset[str], resources: frozenset[str]) -> bool:
+    """A success on `resources` with `scopes` disproves a lack of one of them (or of everything) on any part of those."""
+    return (lack.scope in scopes or lack.scope == "*") and lack.resources <= resources
+
+
+def learned(lack: LackRecord | None, now: float, observed_at: float, lifetime: float, source: Source) -> Knowledge:
+    """Return a first entry for a token whose login was not seen: only what a refusal or success proved."""
+    blank = Knowledge(NOTHING_KNOWN, source, observed_at, now + lifetime)
+    return blank if lack is None else blank.with_lack(lack)
+
+
+class GrantStore:
+    """Knowledge by fingerprint, least recently used out first. Chains tie together tokens that end together."""
+
+    def __init__(self, max_entries: int = 100_000) -> None:
+        self._max = max_entries
+        self._entries: OrderedDict[Fingerprint, Knowledge] = OrderedDict()
+        self._chains: OrderedDict[str, set[Fingerprint]] = OrderedDict()
+        self._chain_of: dict[Fingerprint, str] = {}
+        self.evictions = 0
+        self.expirations = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def items(self) -> Iterator[tuple[Fingerprint, Knowledge]]:
+        """Yield a snapshot of all entries, the least recently used first."""
+        yield from list(self._entries.items())
+
+    def get(self, fingerprint: Fingerprint, now: float) -> Knowledge | None:
+        """Return what is known at `now`, or None; ended knowledge is dropped on the way."""
+        entry = self._entries.get(fingerprint)
+        if entry is None:
+            return None
+        if now < entry.next_change:
+            self._entries.move_to_end(fingerprint)
+            return entry
+        return self._refresh(fingerprint, entry, now)
+
+    def _refresh(self, fingerprint: Fingerprint, entry: Knowledge, now: float) -> Knowledge | None:
+        current = entry.at(now)
+        if current is None:
+            self.expirations += 1
+            self.forget(fingerprint)
+        else:
+            self._entries[fingerprint] = current
+        return current
+
+    def put(self, fingerprint: Fingerprint, knowledge: Knowledge) -> None:
+        """Keep `knowledge`, replacing what was known; evict the least recently used beyond the limit."""
+        self._entries[fingerprint] = knowledge
+        self._entries.move_to_end(fingerprint)
+        if knowledge.chain:
+            self.tie(knowledge.chain, fingerprint)
+        while len(self._entries) > self._max:
+            evicted, _ = self._entries.popitem(last=False)
+            self._untie(evicted)
+            self.evictions += 1
+
+    def tie(self, chain: str, fingerprint: Fingerprint) -> None:
+        """Make `fingerprint` (an access or refresh token's) end together with the others of `chain`."""
+        self._untie(fingerprint)
+        self._chains.setdefault(chain, set()).add(fingerprint)
+        self._chains.move_to_end(chain)
+        self._chain_of[fingerprint] = chain
+        while len(self._chains) > self._max:
+            _, members = self._chains.popitem(last=False)
+            for member in members:
+                self._chain_of.pop(member, None)
+
+    def chain_of(self, fingerprint: Fingerprint) -> str | None:
+        """Return the chain that an access or refresh token belongs to, or None."""
+        return self._chain_of.get(fingerprint)
+
+    def forget(self, fingerprint: Fingerprint) -> bool:
+        """Forget one token; say whether it was known."""
+        self._untie(fingerprint)
+        return self._entries.pop(fingerprint, None) is not None
+
+    def forget_chain(self, chain: str) -> int:
+        """Forget every token of a chain; return how many entries that were."""
+        members = self._chains.pop(chain, set())
+        for member in members:
+            self._chain_of.pop(member, None)
+        return sum(self._entries.pop(member, None) is not None for member in members)
+
+    def _untie(self, fingerprint: Fingerprint) -> None:
+        chain = self._chain_of.pop(fingerprint, None)
+        if chain is None:
+            return
+        members = self._chains.get(chain, set())
+        members.discard(fingerprint)
+        if not members:
+            self._chains.pop(chain, None)

@@ -1,0 +1,105 @@
+"""The one record of one request, handed to every recorder exactly once, even after a fault."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Decision(StrEnum):
+    """The value of the `Scopegate-Decision` header."""
+
+    PERMIT = "permit"
+    DENY = "deny"
+    WOULD_DENY = "would-deny"
+    INDETERMINATE = "indeterminate"
+    NOT_APPLICABLE = "not-applicable"
+    OFF = "off"
+
+
+class Outcome(StrEnum):
+    """What became of the request, as `scopegate_requests_total` counts it."""
+
+    FORWARDED = "forwarded"
+    DENIED = "denied"
+    WOULD_DENY = "would_deny"
+    BAD_REQUEST = "bad_request"
+    UPSTREAM_ERROR = "upstream_error"
+    INTERNAL_ERROR = "internal_error"
+
+
+class Predicted(StrEnum):
+    """The prediction as `scopegate_predictions_total` counts it; NONE where nothing was predicted (mode off, bad request)."""
+
+    PERMIT = "permit"
+    DENY = "deny"
+    INDETERMINATE = "indeterminate"
+    NOT_APPLICABLE = "not_applicable"
+    NONE = "none"
+
+
+class Actual(StrEnum):
+    """What the vendor then really did."""
+
+    ACCEPTED = "accepted"
+    REFUSED_PERMISSION = "refused_permission"
+    REFUSED_OTHER = "refused_other"
+    FAILED = "failed"
+    NOT_SENT = "not_sent"
+
+
+class ResponseKind(StrEnum):
+    """The kind of a vendor's answer; NONE where no vendor was asked."""
+
+    OK = "ok"
+    PERMISSION = "permission"
+    AUTH = "auth"
+    RATE_LIMIT = "rate_limit"
+    OTHER_4XX = "other_4xx"
+    SERVER_ERROR = "server_error"
+    TRANSPORT = "transport"
+    NONE = "none"
+
+
+class CacheResult(StrEnum):
+    """How the look-up of a token's knowledge went; NONE where no token was looked up."""
+
+    HIT = "hit"
+    MISS = "miss"
+    NONE = "none"
+
+
+class Exchange(NamedTuple):
+    """Everything that is recorded about one request. No token, no query value, no body, ever.
+
+    Times are seconds; `started_at` is seconds since the epoch. `path` is the vendor's path without its query.
+    `missing` has the lacking scopes per alternative. `fault` is the reason of a fault (`errors.py`) or "".
+    """
+
+    decision_id: str
+    request_id: str
+    started_at: float
+    vendor: str
+    client: str
+    mode: str
+    method: str
+    operation: str
+    route: str
+    path: str
+    decision: Decision
+    predicted: Predicted
+    outcome: Outcome
+    reason: str
+    missing: tuple[tuple[str, ...], ...]
+    evidence: str
+    fingerprint: str
+    cache: CacheResult
+    status: int
+    answered_by: str
+    actual: Actual
+    response_kind: ResponseKind
+    fault: str
+    request_bytes: int
+    response_bytes: int
+    duration: float
+    vendor_duration: float
