@@ -13,6 +13,9 @@ from typing import Final
 ANYWHERE: Final[frozenset[str]] = frozenset()
 """The resources of an operation that is not bound to any."""
 
+WHOLE_RESOURCE: Final = "*"
+"""The scope name of a `Lack` that covers every scope on its resources (8x8: "no access to this PBX at all")."""
+
 OPERATION_SCOPE_PREFIX: Final = "operation:"
 """Marks the stand-in scope of an operation whose real requirement is not known."""
 
@@ -121,9 +124,9 @@ class ResourceRule:
     everything: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """One operation of a vendor's API: what it is called and what it needs."""
+    """One operation of a vendor's API: what it is called and what it needs. Compared by identity, so it is a fast key."""
 
     vendor: str
     id: str
@@ -181,8 +184,8 @@ class Lack:
 class Grants:
     """What is known about one token's rights, at one moment.
 
-    `scopes` hold everywhere; `bound` holds (scope, resource) pairs. `complete` says that `scopes` is all there is;
-    `complete_for` names the resources for which `bound` is all there is. `lacking` outranks both.
+    `scopes` hold everywhere; `bound` holds (scope, resource) pairs. `complete` says that there are no scopes but those named in
+    `scopes` and `bound`; `complete_for` names the resources for which `bound` is all there is. `lacking` outranks both.
     """
 
     scopes: frozenset[str] = frozenset()

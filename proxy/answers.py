@@ -1,0 +1,66 @@
+"""The answers made here: denials in the vendor's shape, and the proxy's own faults as problem documents. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from proxy.errors import Fault, problem
+from proxy.explain import explain
+from proxy.model import OPERATION_SCOPE_PREFIX
+from proxy.ruling import LocalAnswer
+
+if TYPE_CHECKING:
+    from proxy.ruling import Mount, Ruling
+    from proxy.vendors.base import Denial, Refusal
+
+
+def refusal_answer(ruling: Ruling, denial: Denial, policy: bool) -> LocalAnswer:
+    """Return the vendor's own answer to a denied request, with the `scopegate` member added as the last one."""
+    mount = ruling.mount
+    assert mount is not None
+    refusal = write_refusal(mount, denial, policy)
+    member = explain(ruling.decision_id, mount.vendor, denial, ruling.knowledge, ruling.evidence)
+    body = orjson.dumps({**refusal.body, "scopegate": member}, option=orjson.OPT_INDENT_2 if refusal.indent else None)
+    extra = "".join(f"{name}: {value}\r\n" for name, value in refusal.headers.items())
+    fields = b"%bContent-Type: application/json\r\nCache-Control: no-store\r\nScopegate-Reason: %b\r\n%b%b" % (
+        ruling.stamp(b"proxy"),
+        denial.reason.value.encode(),
+        challenge(mount.vendor.name, denial).encode(),
+        extra.encode("latin-1"),
+    )
+    return LocalAnswer(refusal.status, fields, body)
+
+
+def write_refusal(mount: Mount, denial: Denial, policy: bool) -> Refusal:
+    """Let the vendor write its refusal, or the policy's in the vendor's envelope."""
+    if policy:
+        return mount.vendor.write_policy_refusal(denial)
+    return mount.vendor.write_refusal(denial, mount.shapes.get(mount.vendor.shape_variant(denial)))
+
+
+def challenge(realm: str, denial: Denial) -> str:
+    """Return the WWW-Authenticate line of a denial (RFC 6750 section 3); scopes outside its grammar are left out."""
+    scopes = " ".join(name for name in denial.scopes if _is_scope_token(name))
+    named = f', scope="{scopes}"' if scopes else ""
+    return f'WWW-Authenticate: Bearer realm="{realm}", error="insufficient_scope"{named}\r\n'
+
+
+def _is_scope_token(name: str) -> bool:
+    """RFC 6749 section 3.3: printable ASCII without blank, quote and backslash; our stand-ins are no scopes."""
+    if name == "*" or name.startswith(OPERATION_SCOPE_PREFIX):
+        return False
+    return bool(name) and all("!" <= character <= "~" and character not in '"\\' for character in name)
+
+
+def problem_answer(ruling: Ruling, fault: Fault) -> LocalAnswer:
+    """Return the RFC 9457 answer to one of the proxy's own faults."""
+    body = orjson.dumps({**problem(fault), "decision_id": ruling.decision_id})
+    retry = b"Retry-After: %d\r\n" % fault.retry_after if fault.retry_after else b""
+    fields = b"%bContent-Type: application/problem+json\r\nCache-Control: no-store\r\nScopegate-Reason: %b\r\n%b" % (
+        ruling.stamp(b"proxy"),
+        fault.reason.encode(),
+        retry,
+    )
+    return LocalAnswer(fault.status, fields, body, fault.close)

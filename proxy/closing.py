@@ -1,0 +1,159 @@
+"""The end of every request: learn from what the vendor said, and hand one frozen `Exchange` to the recorders.
+
+No I/O of its own. A bug while learning is counted and harms nobody; the record is made in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from proxy.bodies import decode_body
+from proxy.gate import Gate
+from proxy.model import Deny, Indeterminate, NotApplicable, Permit
+from proxy.ruling import Mount, Ruling
+from proxy.telemetry.exchange import Actual, Exchange, Outcome, Predicted, ResponseKind
+from proxy.vendors.base import Seen, plain_kind
+
+_PREDICTED: Final = {
+    Permit: Predicted.PERMIT,
+    Deny: Predicted.DENY,
+    Indeterminate: Predicted.INDETERMINATE,
+    NotApplicable: Predicted.NOT_APPLICABLE,
+    type(None): Predicted.NONE,
+}
+_ACTUAL: Final = {
+    ResponseKind.OK: Actual.ACCEPTED,
+    ResponseKind.PERMISSION: Actual.REFUSED_PERMISSION,
+    ResponseKind.AUTH: Actual.REFUSED_OTHER,
+    ResponseKind.RATE_LIMIT: Actual.REFUSED_OTHER,
+    ResponseKind.OTHER_4XX: Actual.REFUSED_OTHER,
+    ResponseKind.SERVER_ERROR: Actual.FAILED,
+    ResponseKind.TRANSPORT: Actual.FAILED,
+    ResponseKind.NONE: Actual.NOT_SENT,
+}
+LEARNING_ERROR: Final = "learning_error"
+
+
+class Result(NamedTuple):
+    """What became of a request. Bodies are the bounded copies as they passed, None where none was taken. Times in seconds."""
+
+    status: int
+    answered_by: str
+    fault: str = ""
+    request_bytes: int = 0
+    response_bytes: int = 0
+    duration: float = 0.0
+    vendor_duration: float = 0.0
+    request_body: bytes | None = None
+    response_body: bytes | None = None
+    content_encoding: bytes = b""
+    content_type: bytes = b""
+
+
+class Closer:
+    """Closes rulings. `record` is given every `Exchange`; `limit` bounds what a body may grow to when decoded, in bytes."""
+
+    def __init__(self, gate: Gate, record: Callable[[Exchange], None], on_bug: Callable[[BaseException], None], limit: int) -> None:
+        self._gate = gate
+        self._record = record
+        self._on_bug = on_bug
+        self._limit = limit
+
+    def close(self, ruling: Ruling, result: Result) -> None:
+        """Learn from `result` and record it; called once per request."""
+        kind, actual = ResponseKind.NONE, Actual.NOT_SENT
+        if result.answered_by == "vendor":
+            kind, actual = self._judge(ruling, result)
+        elif ruling.answer is None or ruling.outcome is Outcome.UPSTREAM_ERROR:
+            kind, actual = ResponseKind.TRANSPORT, Actual.FAILED
+        self._record(_exchange(ruling, result, kind, actual))
+
+    def _judge(self, ruling: Ruling, result: Result) -> tuple[ResponseKind, Actual]:
+        if result.fault:
+            return ResponseKind.TRANSPORT, Actual.FAILED
+        kind = plain_kind(result.status)
+        actual = _ACTUAL[kind]
+        try:
+            if result.request_body is not None or result.response_body is not None:
+                kind, actual = self._learn(ruling, result)
+            if 200 <= result.status < 300 and result.status != 207 and not isinstance(ruling.prediction, Permit):
+                self._learn_success(ruling)
+        except Exception as bug:
+            self._on_bug(bug)
+            ruling.fault = LEARNING_ERROR
+        return kind, actual
+
+    def _learn(self, ruling: Ruling, result: Result) -> tuple[ResponseKind, Actual]:
+        mount, seen = ruling.mount, self._seen(ruling, result)
+        assert mount is not None
+        moment = self._gate.moment()
+        for fact in mount.vendor.learn(seen):
+            mount.learner.apply(fact, ruling.fingerprint, moment)
+        verdict = mount.vendor.classify(seen)
+        if verdict.kind is ResponseKind.PERMISSION and not verdict.about_scope:
+            return verdict.kind, Actual.REFUSED_OTHER
+        return verdict.kind, _ACTUAL[verdict.kind]
+
+    def _seen(self, ruling: Ruling, result: Result) -> Seen:
+        assert ruling.target is not None
+        assert ruling.head is not None
+        request_coding = ruling.head.named.get("content-encoding", b"")
+        return Seen(
+            method=ruling.effective_method,
+            target=ruling.target,
+            match=ruling.match,
+            headers=ruling.head.named,
+            request_body=self._plain(result.request_body, request_coding),
+            status=result.status,
+            response_body=self._plain(result.response_body, result.content_encoding),
+            resources=ruling.resources,
+            subject=ruling.knowledge.subject if ruling.knowledge is not None else "",
+            content_type=result.content_type.decode("latin-1"),
+        )
+
+    def _plain(self, body: bytes | None, coding: bytes) -> bytes | None:
+        return None if body is None else decode_body(body, coding.strip().lower(), self._limit)
+
+    def _learn_success(self, ruling: Ruling) -> None:
+        mount, prediction = ruling.mount, ruling.prediction
+        if mount is None or prediction is None or ruling.fingerprint is None:
+            return
+        mount.learner.accepted(prediction, ruling.resources, ruling.fingerprint, self._gate.moment())
+
+
+def _exchange(ruling: Ruling, result: Result, kind: ResponseKind, actual: Actual) -> Exchange:
+    mount, match = ruling.mount, ruling.match
+    return Exchange(
+        decision_id=ruling.decision_id,
+        request_id=ruling.request_id,
+        started_at=ruling.started_at,
+        vendor=_vendor_name(mount),
+        client=ruling.client.name,
+        mode=ruling.mode.value,
+        method=ruling.effective_method,
+        operation=match.operation.id if match is not None else "",
+        route=match.operation.route if match is not None else "",
+        path=ruling.target.path if ruling.target is not None else "",
+        decision=ruling.decision,
+        predicted=_PREDICTED[type(ruling.prediction)],
+        outcome=ruling.outcome,
+        reason=ruling.reason,
+        missing=ruling.missing,
+        evidence=ruling.evidence.source.value,
+        fingerprint=ruling.fingerprint.hex() if ruling.fingerprint is not None else "",
+        cache=ruling.cache,
+        status=result.status,
+        answered_by=result.answered_by,
+        actual=actual,
+        response_kind=kind,
+        fault=result.fault or ruling.fault,
+        request_bytes=result.request_bytes,
+        response_bytes=result.response_bytes,
+        duration=result.duration,
+        vendor_duration=result.vendor_duration,
+    )
+
+
+def _vendor_name(mount: Mount | None) -> str:
+    return mount.vendor.name if mount is not None else "none"

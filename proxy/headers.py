@@ -1,0 +1,260 @@
+"""Header rules, both ways: what is read, what is dropped, what passes as it came.
+
+Pure. A head is always rebuilt from parsed fields. Everything that is not named here passes in its order and repetition.
+Sources: RFC 9110 sections 5.5 (characters), 7.6.1 (hop-by-hop), 7.6.3 (Via), 10.1.1 (Expect); RFC 9112 sections 3.2, 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final
+
+from proxy import errors
+from proxy.credentials import Fingerprint, Secret
+from proxy.errors import Fault
+
+Fields = Sequence[tuple[bytes, bytes]]
+Credential = tuple[Secret, Fingerprint] | Fault | None
+
+
+class _Rule(Enum):
+    DROP = auto()
+    HOST = auto()
+    CONNECTION = auto()
+    LENGTH = auto()
+    CODING = auto()
+    EXPECT = auto()
+    UPGRADE = auto()
+    CREDENTIAL = auto()
+    KEY = auto()
+    REQUEST_ID = auto()
+
+
+_HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"te", b"trailer", b"proxy-authorization", b"proxy-authenticate", b"http2-settings")
+_INSIDE_INFORMATION = (
+    b"forwarded", b"x-real-ip", b"x-client-ip", b"x-cluster-client-ip", b"true-client-ip", b"x-original-forwarded-for",
+    b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port", b"x-forwarded-server", b"x-forwarded-prefix",
+    b"x-forwarded-uri", b"x-forwarded-method", b"x-forwarded-by", b"x-forwarded-scheme", b"x-forwarded-ssl", b"x-forwarded-user",
+    b"x-forwarded-client-cert", b"x-original-url", b"x-rewrite-url", b"x-original-method",
+)  # fmt: skip
+"""Fields that gateways inside the company set: they tell about the inside and never reach a vendor."""
+
+_REQUEST_RULES: Final[dict[bytes, _Rule]] = {
+    **dict.fromkeys(_HOP_BY_HOP, _Rule.DROP),
+    **dict.fromkeys(_INSIDE_INFORMATION, _Rule.DROP),
+    b"host": _Rule.HOST,
+    b"connection": _Rule.CONNECTION,
+    b"content-length": _Rule.LENGTH,
+    b"transfer-encoding": _Rule.CODING,
+    b"expect": _Rule.EXPECT,
+    b"upgrade": _Rule.UPGRADE,
+    b"authorization": _Rule.CREDENTIAL,
+    b"scopegate-key": _Rule.KEY,
+    b"x-request-id": _Rule.REQUEST_ID,
+}
+_RESPONSE_DROPPED: Final = frozenset((*_HOP_BY_HOP, b"connection", b"transfer-encoding", b"upgrade", b"x-request-id"))
+_NEVER_NOMINATED: Final = frozenset((b"authorization", b"host", b"content-length", b"cookie", b"scopegate-key"))
+_HYPHEN_ONLY: Final = frozenset(
+    (b"authorization", b"content-length", b"transfer-encoding", b"host", b"scopegate-key", b"x-http-method-override", b"8x8-apikey")
+)
+"""Fields whose underscore spelling a far side may fold into the real one."""
+
+_VALUE: Final = bytes(range(0x20, 0x7F)) + b"\t"
+_RESPONSE_VALUE: Final = _VALUE + bytes(range(0x80, 0x100))
+_HOST: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:[]%"
+_OWN_PREFIX: Final = b"scopegate"
+MAX_LENGTH_DIGITS: Final = 18
+MAX_REQUEST_ID: Final = 128
+VIA: Final = b"Via: 1.1 scopegate\r\n"
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """The header fields of one request, read once. `block` is what goes to the vendor, without Host and framing of chunks."""
+
+    fields: Fields
+    block: bytes = b""
+    host: bytes = b""
+    authorization: bytes | None = None
+    client_key: bytes | None = None
+    request_id: str = ""
+    content_length: int | None = None
+    chunked: bool = False
+    expects_continue: bool = False
+    credential: tuple[object, Credential] | None = field(default=None, repr=False)
+    """Scratch space for the gate: the credential it read from these fields, and for which mount."""
+    _named: dict[str, bytes] | None = field(default=None, repr=False)
+
+    @property
+    def named(self) -> dict[str, bytes]:
+        """Fields by lower-case name; repeated ones joined with ", " (RFC 9110 section 5.3)."""
+        if self._named is None:
+            self._named = by_name(self.fields)
+        return self._named
+
+
+def by_name(fields: Fields) -> dict[str, bytes]:
+    """Index fields by lower-case name; repeated ones are joined with ", " (RFC 9110 section 5.3)."""
+    named: dict[str, bytes] = {}
+    for name, value in fields:
+        key = name.decode("latin-1").lower()
+        named[key] = named[key] + b", " + value if key in named else value
+    return named
+
+
+def read_request(fields: Fields, version: str) -> RequestHead | Fault:
+    """Read a request's header fields, or say why they are refused. `version` is "1.0" or "1.1"."""
+    reader = _RequestReader(fields)
+    for name, value in fields:
+        fault = reader.take(name, value)
+        if fault is not None:
+            return fault
+    return reader.finish(version)
+
+
+class _RequestReader:
+    """Collects one request's fields; `finish` judges what only the whole can tell."""
+
+    def __init__(self, fields: Fields) -> None:
+        self.head = RequestHead(fields)
+        self.kept: list[tuple[bytes, bytes, bytes]] = []
+        self.nominated: set[bytes] = set()
+        self.hosts = 0
+        self.codings: list[bytes] = []
+
+    def take(self, name: bytes, value: bytes) -> Fault | None:
+        """Read one field."""
+        if value.translate(None, _VALUE):
+            return errors.BAD_HEADER
+        lower = name.lower()
+        rule = _REQUEST_RULES.get(lower)
+        if rule is not None:
+            return self._apply(rule, lower, name, value)
+        if b"_" in lower and (lower.replace(b"_", b"-") in _HYPHEN_ONLY or lower.startswith(_OWN_PREFIX)):
+            return errors.UNDERSCORE
+        if not lower.startswith(_OWN_PREFIX):
+            self.kept.append((lower, name, value))
+        return None
+
+    def _apply(self, rule: _Rule, lower: bytes, name: bytes, value: bytes) -> Fault | None:  # noqa: C901, PLR0912 - one table
+        head = self.head
+        match rule:
+            case _Rule.DROP:
+                return None
+            case _Rule.HOST:
+                self.hosts += 1
+                head.host = value
+                return errors.BAD_HOST if self.hosts > 1 or not value or value.translate(None, _HOST) else None
+            case _Rule.CONNECTION:
+                self.nominated.update(token.strip(b" \t").lower() for token in value.split(b","))
+                return errors.BAD_NOMINATION if not _NEVER_NOMINATED.isdisjoint(self.nominated) else None
+            case _Rule.LENGTH:
+                if head.content_length is not None or not _is_length(value):
+                    return errors.AMBIGUOUS_LENGTH
+                head.content_length = int(value)
+            case _Rule.CODING:
+                self.codings.append(value.strip(b" \t").lower())
+                return None
+            case _Rule.EXPECT:
+                if value.strip(b" \t").lower() != b"100-continue":
+                    return errors.EXPECTATION
+                head.expects_continue = True
+            case _Rule.UPGRADE:
+                return errors.UPGRADE
+            case _Rule.CREDENTIAL:
+                if head.authorization is not None:
+                    return errors.TWO_CREDENTIALS
+                head.authorization = value
+            case _Rule.KEY:
+                if head.client_key is not None:
+                    return errors.TWO_CREDENTIALS
+                head.client_key = value
+                return None
+            case _Rule.REQUEST_ID:
+                head.request_id = value.decode("ascii") if 0 < len(value) <= MAX_REQUEST_ID and b" " not in value else ""
+        self.kept.append((lower, name, value))
+        return None
+
+    def finish(self, version: str) -> RequestHead | Fault:
+        """Judge the whole: framing, Host, nominations; build the block that is sent on."""
+        head = self.head
+        if self.hosts == 0 and version != "1.0":
+            return errors.BAD_HOST
+        if self.codings and (self.codings != [b"chunked"] or head.content_length is not None or version == "1.0"):
+            return errors.AMBIGUOUS_LENGTH
+        head.chunked = bool(self.codings)
+        kept = self.kept
+        if self.nominated - {b"close", b"keep-alive"}:
+            kept = [item for item in kept if item[0] not in self.nominated]
+        if version == "1.0" and head.expects_continue:
+            head.expects_continue = False  # RFC 9110 section 10.1.1: ignored from HTTP/1.0
+            kept = [item for item in kept if item[0] != b"expect"]
+        lines = [part for _, name, value in kept for part in (name, b": ", value, b"\r\n")]
+        lines.append(b"Transfer-Encoding: chunked\r\n" + VIA if head.chunked else VIA)
+        head.block = b"".join(lines)
+        return head
+
+
+def _is_length(value: bytes) -> bool:
+    return value.isdigit() and len(value) <= MAX_LENGTH_DIGITS
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """The header fields of one vendor answer, read once. `block` is what goes to the client, without framing."""
+
+    block: bytes
+    content_length: int | None
+    chunked: bool
+    content_encoding: bytes
+    content_type: bytes
+    location: bytes | None = None
+
+
+def read_response(fields: Fields) -> ResponseHead | None:
+    """Read a vendor answer's header fields; None where its length or a value could be read in two ways (502)."""
+    lines: list[bytes] = []
+    codings: list[bytes] = []
+    nominated: set[bytes] = set()
+    head = ResponseHead(b"", None, False, b"", b"")
+    for name, value in fields:
+        lower = name.lower()
+        if value.translate(None, _RESPONSE_VALUE):
+            return None
+        if lower == b"content-length":
+            if head.content_length is not None or not _is_length(value):
+                return None
+            head.content_length = int(value)
+        elif lower in _RESPONSE_DROPPED or lower.startswith(_OWN_PREFIX):
+            _note_response_hop(lower, value, codings, nominated)
+        else:
+            if lower.startswith(b"content-") or lower == b"location":
+                _note_response_content(head, lower, value)
+            lines += (name, b": ", value, b"\r\n")
+    if codings and (codings != [b"chunked"] or head.content_length is not None):
+        return None
+    head.chunked = bool(codings)
+    head.block = b"".join(_without(lines, nominated) if nominated else lines)
+    return head
+
+
+def _note_response_hop(lower: bytes, value: bytes, codings: list[bytes], nominated: set[bytes]) -> None:
+    if lower == b"transfer-encoding":
+        codings.append(value.strip(b" \t").lower())
+    elif lower == b"connection":
+        nominated.update({token.strip(b" \t").lower() for token in value.split(b",")} - {b"close", b"keep-alive"})
+
+
+def _note_response_content(head: ResponseHead, lower: bytes, value: bytes) -> None:
+    if lower == b"content-encoding":
+        head.content_encoding = value.strip().lower() if not head.content_encoding else b"several"
+    elif lower == b"content-type":
+        head.content_type = value
+    elif lower == b"location":
+        head.location = value
+
+
+def _without(lines: list[bytes], nominated: set[bytes]) -> list[bytes]:
+    return [part for at in range(0, len(lines), 4) if lines[at].lower() not in nominated for part in lines[at : at + 4]]

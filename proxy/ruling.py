@@ -1,0 +1,93 @@
+"""What the gate has found out and decided about one request. Built by `gate`, carried by the shell, closed into an `Exchange`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from proxy.catalog import Match
+from proxy.clients import UNIDENTIFIED, Client
+from proxy.credentials import Fingerprint
+from proxy.explain import NO_EVIDENCE, Evidence
+from proxy.grants import Knowledge
+from proxy.headers import RequestHead
+from proxy.learning import Learner
+from proxy.model import NO_RESOURCES, Mode, Prediction, RefusalTemplate, Resources
+from proxy.policy import Rules
+from proxy.targets import Target
+from proxy.telemetry.exchange import CacheResult, Decision, Outcome
+from proxy.vendors.base import NO_WATCH, Vendor, Watch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mount:
+    """One vendor as it is mounted: where, under which mode and rules, and who answers questions about it."""
+
+    vendor: Vendor
+    learner: Learner
+    shapes: dict[str, RefusalTemplate]
+    mode: Mode
+    rules: Rules
+    implied_by: dict[str, frozenset[str]]
+    path: str = ""
+    host: str = ""
+    origins: dict[str, str] | None = None
+    """Paths that live on another origin than "api" (NewVoiceMedia's token endpoint): path to origin name."""
+
+    def origin(self, path: str) -> str:
+        """Return the name of the origin that serves `path`."""
+        return "api" if self.origins is None else self.origins.get(path, "api")
+
+
+class LocalAnswer(NamedTuple):
+    """An answer made here. `fields` are whole header lines without framing; `close` hangs up after it."""
+
+    status: int
+    fields: bytes
+    body: bytes
+    close: bool = False
+
+
+class Ruling:
+    """One request's case. `answer` is None when the request is to be forwarded."""
+
+    __slots__ = (
+        "answer", "cache", "client", "decision", "decision_id", "effective_method", "evidence", "fault", "fingerprint", "head",
+        "knowledge", "match", "method", "missing", "mode", "mount", "outcome", "prediction", "reason", "request_id", "resources",
+        "started_at", "target", "watch",
+    )  # fmt: skip
+
+    def __init__(self, decision_id: str, started_at: float, method: str, head: RequestHead | None) -> None:
+        self.decision_id = decision_id
+        self.request_id = (head.request_id if head is not None else "") or decision_id
+        self.started_at = started_at
+        self.method = method
+        self.effective_method = method
+        self.head = head
+        self.mount: Mount | None = None
+        self.client: Client = UNIDENTIFIED
+        self.mode = Mode.OFF
+        self.target: Target | None = None
+        self.match: Match | None = None
+        self.resources: Resources = NO_RESOURCES
+        self.fingerprint: Fingerprint | None = None
+        self.knowledge: Knowledge | None = None
+        self.cache = CacheResult.NONE
+        self.prediction: Prediction | None = None
+        self.decision = Decision.NOT_APPLICABLE
+        self.outcome = Outcome.FORWARDED
+        self.reason = ""
+        self.missing: tuple[tuple[str, ...], ...] = ()
+        self.evidence: Evidence = NO_EVIDENCE
+        self.fault = ""
+        self.watch: Watch = NO_WATCH
+        self.answer: LocalAnswer | None = None
+
+    def stamp(self, answered_by: bytes) -> bytes:
+        """Return the header lines that every response carries (contract section 6)."""
+        return b"Scopegate-Answered-By: %b\r\nScopegate-Decision: %b\r\nScopegate-Decision-Id: %b\r\nX-Request-ID: %b\r\n" % (
+            answered_by,
+            self.decision.value.encode(),
+            self.decision_id.encode(),
+            self.request_id.encode(),
+        )
