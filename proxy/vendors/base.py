@@ -2,6 +2,7 @@
 
 Pure: a vendor has no state and does no I/O. What it learns it returns as facts (`proxy/learning.py` applies them).
 """
+# ruff: noqa: ARG002 - a default answer need not look at what it is shown
 
 from __future__ import annotations
 
@@ -25,8 +26,10 @@ from proxy.model import (
     TokenPlace,
     Unbounded,
 )
+from proxy.prediction import WHOLE_RESOURCE
 from proxy.targets import Target
 from proxy.telemetry.exchange import ResponseKind
+from proxy.vendors.advice import OWN_RULES, own_rule_steps, unknown_scope_steps
 
 # --- facts: what an exchange taught -----------------------------------------------------------------------
 
@@ -62,9 +65,13 @@ class Lacks:
 
 @dataclass(frozen=True, slots=True)
 class ShapeSeen:
-    """A real refusal showed the shape in which this vendor refuses; it holds nothing of the caller's."""
+    """A real refusal showed the shape in which this vendor refuses; it holds nothing of the caller's.
+
+    Where a vendor refuses in several shapes, `variant` tells them apart: keep the last one of each.
+    """
 
     template: RefusalTemplate
+    variant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +111,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """Everything a local answer can say. `missing` is per alternative, shortest first; `scopes` are the first one's."""
+    """Everything a local answer can say. `missing` is per alternative, shortest first; `scopes` are the first one's.
+
+    `whole_resource`: it is known that the token has no access to the resources at all (see `no_access_at_all`).
+    `at` is the moment of the answer, in seconds since the epoch.
+    """
 
     reason: Reason
     method: str
@@ -114,6 +125,8 @@ class Denial:
     resources: Resources = NO_RESOURCES
     subject: str = ""
     message: str = ""
+    whole_resource: bool = False
+    at: float = 0.0
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -129,6 +142,17 @@ class Refusal:
     body: dict[str, object]
     headers: Mapping[str, str] = field(default_factory=dict)
     indent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What kind of answer the vendor gave. `about_scope`: a missing scope explains it, so it confirms a predicted denial.
+
+    A refusal for another cause (a user's own permission, a plan) is a permission refusal too, but confirms nothing.
+    """
+
+    kind: ResponseKind
+    about_scope: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +185,11 @@ class Vendor(ABC):
         self.catalog = catalog
         self.configured_grants = grants
 
+    @property
+    def title(self) -> str:
+        """The vendor's name as people write it."""
+        return self.name
+
     # before the decision
 
     def token_place(self) -> TokenPlace:
@@ -168,7 +197,10 @@ class Vendor(ABC):
         return self.catalog.token_in or TokenPlace()
 
     def effective_method(self, method: str, target: Target, headers: Mapping[str, bytes]) -> str | BadRequest:
-        """The method the vendor will act on; most vendors honour no override."""
+        """The method the vendor will act on; most vendors honour no override.
+
+        A field that occurs several times must be in `headers` with all its values, joined by commas (RFC 9110 section 5.3).
+        """
         return method
 
     def resources(self, match: Match | None, target: Target) -> Resources:
@@ -191,7 +223,7 @@ class Vendor(ABC):
     # after the answer
 
     @abstractmethod
-    def classify(self, seen: Seen) -> ResponseKind:
+    def classify(self, seen: Seen) -> Verdict:
         """What kind of answer this is; PERMISSION only for a recognised permission refusal."""
 
     @abstractmethod
@@ -200,23 +232,51 @@ class Vendor(ABC):
 
     # the local answer
 
+    def shape_variant(self, denial: Denial) -> str:
+        """Which of the vendor's shapes answers this denial: the `variant` of the `ShapeSeen` to hand to `write_refusal`."""
+        return ""
+
     @abstractmethod
     def write_refusal(self, denial: Denial, shape: RefusalTemplate | None) -> Refusal:
-        """The answer the vendor would give to this request; `shape` is the last real refusal's, if one was seen."""
+        """The answer the vendor would give to this request; `shape` is the last real refusal's of this variant, if one was seen."""
 
     @abstractmethod
     def write_policy_refusal(self, denial: Denial) -> Refusal:
         """403 in the vendor's envelope with the code `SCG-POLICY`: nobody takes it for the vendor's."""
 
     def remediation(self, denial: Denial) -> tuple[str, ...]:
-        """The steps that end the denial, by the catalogue, for the shortest way out."""
+        """The steps that end the denial: by the catalogue for the shortest way out, by the operator's rule where that denied."""
+        if denial.reason in OWN_RULES:
+            return own_rule_steps(denial.reason, self.name, operation_id(denial))
+        return self.scope_steps(denial) or self.default_steps(denial)
+
+    def scope_steps(self, denial: Denial) -> tuple[str, ...]:
+        """What the catalogue tells about getting the missing scopes, each step once."""
         infos = (self.catalog.scope(name) for name in denial.scopes)
         return tuple(dict.fromkeys(step for info in infos for step in info.remediation))
 
+    def default_steps(self, denial: Denial) -> tuple[str, ...]:
+        """What to do where the catalogue does not describe the missing scopes."""
+        return unknown_scope_steps(self.name, denial.scopes)
+
     def documentation(self, denial: Denial) -> tuple[str, ...]:
-        """Pages that tell more about what is missing."""
+        """Pages that tell more about what is missing; none where the operator's own rule denied."""
+        if denial.reason in OWN_RULES:
+            return ()
         infos = (self.catalog.scope(name) for name in denial.scopes)
         return tuple(dict.fromkeys(link for info in infos for link in info.documentation))
+
+
+def operation_id(denial: Denial) -> str:
+    """Return the id of the denied operation, or "" where the catalogue does not know it."""
+    return denial.match.operation.id if denial.match is not None else ""
+
+
+def no_access_at_all(lacking: frozenset[Lack], resources: Resources) -> bool:
+    """Say whether a whole-resource lack covers this request: what `Denial.whole_resource` must be."""
+    if not isinstance(resources, Named):
+        return False
+    return any(lack.scope == WHOLE_RESOURCE and lack.resources <= resources.resources for lack in lacking)
 
 
 def plain_kind(status: int) -> ResponseKind:
