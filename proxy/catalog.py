@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from proxy.model import Operation, RefusalPattern, RefusalTemplate, ScopeInfo, TokenEndpoint, TokenPlace
 
@@ -42,7 +43,7 @@ class _Node:
     def child(self, segment: str) -> _Node:
         """Return the child for a template segment, making it where it is missing."""
         if not is_parameter(segment):
-            return self.literals.setdefault(segment, _Node())
+            return self.literals.setdefault(unquote(segment), _Node())
         if self.parameter is None:
             self.parameter = _Node()
         return self.parameter
@@ -54,6 +55,8 @@ def is_parameter(segment: str) -> bool:
 
 
 def _add(root: _Node, operation: Operation) -> None:
+    if not operation.route.startswith("/"):
+        raise CatalogError(f"the path of operation {operation.id!r} does not begin with '/': {operation.route}")
     node = root
     for segment in operation.route.split("/")[1:]:
         node = node.child(segment)
@@ -63,11 +66,14 @@ def _add(root: _Node, operation: Operation) -> None:
 
 
 def _find(node: _Node, segments: list[str], depth: int, method: str, values: list[str]) -> Operation | None:
-    """Walk the trie, literals first; step back from a branch that has no such route or method."""
+    """Walk the trie, literals first; step back from a branch that has no such route or method.
+
+    Literals are compared decoded: `%3A` and `:` are one character to the vendor, so they must be one route here.
+    """
     if depth == len(segments):
         return node.operations.get(method)
     segment = segments[depth]
-    literal = node.literals.get(segment)
+    literal = node.literals.get(unquote(segment))
     if literal is not None:
         found = _find(literal, segments, depth + 1, method, values)
         if found is not None:
@@ -121,6 +127,8 @@ class Catalog:
 
     def find(self, method: str, path: str) -> Match | None:
         """Return the operation that `method` on `path` means, or None. HEAD counts as GET (RFC 9110 section 9.3.2)."""
+        if not path.startswith("/"):
+            return None
         values: list[str] = []
         operation = _find(self._root, path.split("/"), 1, "GET" if method == "HEAD" else method, values)
         return None if operation is None else Match(operation, tuple(values))

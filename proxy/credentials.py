@@ -11,6 +11,8 @@ from typing import Final
 
 MAX_TOKEN_BYTES: Final = 8192
 FINGERPRINT_BYTES: Final = 16
+_TOKEN_CHARACTERS: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""What a scheme name is made of: RFC 9110 `tchar`."""
 _B64TOKEN = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
 
 
@@ -20,7 +22,7 @@ class Secret:
     __slots__ = ("_value",)
 
     def __init__(self, value: bytes | str) -> None:
-        self._value = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+        self._value = _encoded(value) if isinstance(value, str) else value
 
     def reveal(self) -> bytes:
         """Return the secret bytes, for comparing, hashing or sending; never for printing."""
@@ -44,6 +46,14 @@ class Secret:
         raise TypeError("a Secret is not pickled")
 
 
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # its arguments hold the whole text
+        pass
+    raise ValueError("the secret is not valid Unicode text")
+
+
 class CredentialError(ValueError):
     """A request carries its token in a way that two readers could read differently. The text never has the token."""
 
@@ -58,6 +68,8 @@ class Fingerprinter:
     __slots__ = ("_start",)
 
     def __init__(self, key: Secret) -> None:
+        if not key:
+            raise ValueError("a fingerprint needs a key")
         self._start = hashlib.blake2b(key=key.reveal()[:64], digest_size=FINGERPRINT_BYTES)
 
     def __call__(self, vendor: str, token: Secret) -> Fingerprint:
@@ -70,13 +82,15 @@ class Fingerprinter:
 def bearer_token(field: bytes, scheme: bytes = b"bearer") -> Secret | None:
     """Read the token of an `Authorization` field; None for another scheme (Basic at token endpoints).
 
-    Raise `CredentialError` for a token that is empty, over-long or not an RFC 6750 `b64token`.
+    Raise `CredentialError` for a token that is empty, over-long, not an RFC 6750 `b64token`, or not parted from the scheme by spaces
+    alone (RFC 9110 section 11.4): a reader that takes a tab for a space would find a token here that a strict one does not.
     """
-    name, _, rest = field.partition(b" ")
-    if name.lower() != scheme:
+    rest = field.lstrip(_TOKEN_CHARACTERS)
+    if field[: len(field) - len(rest)].lower() != scheme.lower():
         return None
-    token = rest.lstrip(b" ")
-    return check_token(token)
+    if rest and not rest.startswith(b" "):
+        raise CredentialError("the authorization scheme and the access token are not parted by a space")
+    return check_token(rest.lstrip(b" "))
 
 
 def check_token(token: bytes) -> Secret:

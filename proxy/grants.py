@@ -12,8 +12,11 @@ from typing import Final
 
 from proxy.credentials import Fingerprint
 from proxy.model import NOTHING_KNOWN, Grants, Lack, Source
+from proxy.prediction import WHOLE_RESOURCE
 
 NEVER: Final = float("inf")
+MAX_LACKS: Final = 64
+MAX_BOUND: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Knowledge:
     @property
     def next_change(self) -> float:
         """The moment from which this entry must be looked at again."""
-        return min((record.expires for record in self.lacks), default=self.expires) if self.lacks else self.expires
+        return min(self.expires, *(record.expires for record in self.lacks)) if self.lacks else self.expires
 
     def evidence_for(self, lack_scopes: frozenset[str]) -> tuple[Source, float]:
         """Return where the knowledge that these scopes are lacking comes from, and when it was observed."""
@@ -51,19 +54,20 @@ class Knowledge:
                 return Source.REFUSAL, record.observed_at
         return self.source, self.observed_at
 
-    def with_lack(self, record: LackRecord, limit: int = 64) -> Knowledge:
-        """Add a proven lack: the scope is no longer held. At most `limit` lacks are kept, the newest ones."""
-        others = tuple(known for known in self.lacks if known.lack != record.lack)[-(limit - 1) :]
-        lack, grants = record.lack, self.grants
-        scopes = grants.scopes if lack.resources else grants.scopes - {lack.scope}
-        bound = grants.bound - {(lack.scope, name) for name in lack.resources} if len(lack.resources) == 1 else grants.bound
-        return self._rebuilt(replace(grants, scopes=scopes, bound=bound), (*others, record))
+    def with_lack(self, record: LackRecord, limit: int = MAX_LACKS) -> Knowledge:
+        """Add a proven lack: the scope is no longer held. At most `limit` lacks are kept, the newest ones.
+
+        What complete knowledge names stays named, outranked by the lack: else its silence would go on denying after the lack ended.
+        """
+        others = tuple(known for known in self.lacks if known.lack != record.lack)
+        return self._rebuilt(_struck_off(self.grants, record.lack), (*others, record)[-limit:])
 
     def with_held(self, scopes: frozenset[str], resources: frozenset[str]) -> Knowledge:
         """Add scopes that a success proved; a lack that says otherwise is forgotten."""
         grants = self.grants
         if resources:
-            grants = replace(grants, bound=grants.bound | {(scope, name) for scope in scopes for name in resources})
+            proven = frozenset((scope, name) for scope in scopes for name in resources)
+            grants = _with_bound(grants, proven)
         else:
             grants = replace(grants, scopes=grants.scopes | scopes)
         kept = tuple(record for record in self.lacks if not _contradicts(record.lack, scopes, resources))
@@ -81,9 +85,30 @@ class Knowledge:
         return replace(self, grants=replace(grants, lacking=lacking), lacks=lacks, memo={})
 
 
+def _struck_off(grants: Grants, lack: Lack) -> Grants:
+    """Take away what `lack` disproves, where no completeness rests on it. A lack on several resources blames none of them."""
+    if grants.complete or grants.complete_for or len(lack.resources) > 1:
+        return grants
+    if not lack.resources:
+        return replace(grants, scopes=grants.scopes - {lack.scope})
+    kept = (pair for pair in grants.bound if pair[1] not in lack.resources or lack.scope not in (pair[0], WHOLE_RESOURCE))
+    return replace(grants, bound=frozenset(kept))
+
+
+def _with_bound(grants: Grants, proven: frozenset[tuple[str, str]]) -> Grants:
+    """Add proven pairs; beyond the limit what was learned before is forgotten, but not what is configured for whole resources."""
+    bound = grants.bound | proven
+    if len(bound) <= MAX_BOUND:
+        return replace(grants, bound=bound)
+    if len(proven) > MAX_BOUND:
+        return grants
+    configured = frozenset(pair for pair in grants.bound if pair[1] in grants.complete_for)
+    return replace(grants, bound=proven | configured, complete=False)
+
+
 def _contradicts(lack: Lack, scopes: frozenset[str], resources: frozenset[str]) -> bool:
     """A success on `resources` with `scopes` disproves a lack of one of them (or of everything) on any part of those."""
-    return (lack.scope in scopes or lack.scope == "*") and lack.resources <= resources
+    return (lack.scope in scopes or lack.scope == WHOLE_RESOURCE) and lack.resources <= resources
 
 
 def learned(lack: LackRecord | None, now: float, observed_at: float, lifetime: float, source: Source) -> Knowledge:
@@ -93,13 +118,16 @@ def learned(lack: LackRecord | None, now: float, observed_at: float, lifetime: f
 
 
 class GrantStore:
-    """Knowledge by fingerprint, least recently used out first. Chains tie together tokens that end together."""
+    """Knowledge by fingerprint, least recently used out first. Chains tie together tokens that end together.
+
+    At most `max_entries` entries and chains, and twice as many ties: an access and a refresh token each.
+    """
 
     def __init__(self, max_entries: int = 100_000) -> None:
         self._max = max_entries
         self._entries: OrderedDict[Fingerprint, Knowledge] = OrderedDict()
         self._chains: OrderedDict[str, set[Fingerprint]] = OrderedDict()
-        self._chain_of: dict[Fingerprint, str] = {}
+        self._chain_of: OrderedDict[Fingerprint, str] = OrderedDict()
         self.evictions = 0
         self.expirations = 0
 
@@ -127,6 +155,7 @@ class GrantStore:
             self.forget(fingerprint)
         else:
             self._entries[fingerprint] = current
+            self._entries.move_to_end(fingerprint)
         return current
 
     def put(self, fingerprint: Fingerprint, knowledge: Knowledge) -> None:
@@ -135,7 +164,7 @@ class GrantStore:
         self._entries.move_to_end(fingerprint)
         if knowledge.chain:
             self.tie(knowledge.chain, fingerprint)
-        while len(self._entries) > self._max:
+        if len(self._entries) > self._max:
             evicted, _ = self._entries.popitem(last=False)
             self._untie(evicted)
             self.evictions += 1
@@ -146,10 +175,12 @@ class GrantStore:
         self._chains.setdefault(chain, set()).add(fingerprint)
         self._chains.move_to_end(chain)
         self._chain_of[fingerprint] = chain
-        while len(self._chains) > self._max:
+        if len(self._chains) > self._max:
             _, members = self._chains.popitem(last=False)
             for member in members:
-                self._chain_of.pop(member, None)
+                del self._chain_of[member]
+        if len(self._chain_of) > 2 * self._max:
+            self._untie(next(iter(self._chain_of)))
 
     def chain_of(self, fingerprint: Fingerprint) -> str | None:
         """Return the chain that an access or refresh token belongs to, or None."""
@@ -164,14 +195,14 @@ class GrantStore:
         """Forget every token of a chain; return how many entries that were."""
         members = self._chains.pop(chain, set())
         for member in members:
-            self._chain_of.pop(member, None)
+            del self._chain_of[member]
         return sum(self._entries.pop(member, None) is not None for member in members)
 
     def _untie(self, fingerprint: Fingerprint) -> None:
         chain = self._chain_of.pop(fingerprint, None)
         if chain is None:
             return
-        members = self._chains.get(chain, set())
-        members.discard(fingerprint)
+        members = self._chains[chain]
+        members.remove(fingerprint)
         if not members:
-            self._chains.pop(chain, None)
+            del self._chains[chain]

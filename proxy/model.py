@@ -13,9 +13,6 @@ from typing import Final
 ANYWHERE: Final[frozenset[str]] = frozenset()
 """The resources of an operation that is not bound to any."""
 
-WHOLE_RESOURCE: Final = "*"
-"""The scope name of a `Lack` that covers every scope on its resources (8x8: "no access to this PBX at all")."""
-
 OPERATION_SCOPE_PREFIX: Final = "operation:"
 """Marks the stand-in scope of an operation whose real requirement is not known."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from proxy.model import (
+    ANYWHERE,
     NO_RESOURCES,
     AnyToken,
     Auth,
@@ -29,6 +30,9 @@ from proxy.model import (
 NO_IMPLICATIONS: Mapping[str, frozenset[str]] = {}
 WHOLE_RESOURCE = "*"
 """The scope name of a `Lack` that covers every scope on its resources (8x8: "no access to this PBX at all")."""
+_NO_PLACE = frozenset({""})
+"""Where a right must hold for a request that names no resource."""
+_RANK = {Holding.LACKING: 0, Holding.UNKNOWN: 1, Holding.PRESUMED: 2, Holding.HELD: 3}
 
 
 def predict(
@@ -46,10 +50,11 @@ def predict(
     requirement = operation.requirement
     if operation.auth is not Auth.BEARER or isinstance(requirement, AnyToken):
         return Permit(operation)
-    if operation.stand_in_scope in grants.scopes:
+    learned = _learned(operation, grants, resources)
+    if learned is Holding.HELD:
         return Permit(operation)
     if isinstance(requirement, NotKnown):
-        return _predict_not_known(operation, grants, resources)
+        return _predict_not_known(operation, learned, resources)
     weighed = [_weigh(operation, alternative, grants, resources, implied_by) for alternative in requirement.alternatives]
     return _judge(operation, weighed, resources)
 
@@ -64,37 +69,60 @@ def holding(
 
     A proven lack outranks everything; then what is held, then what a held scope implies, then completeness.
     """
-    if grants.lacking and _is_lacking(scope, grants, resources):
+    if _is_lacking(scope, grants, _names(resources)):
         return Holding.LACKING
-    if scope in grants.scopes:
+    holders = implied_by.get(scope, frozenset())
+    state = min((_reading(scope, holders, grants, place) for place in _places(resources)), key=_RANK.__getitem__)
+    return Holding.UNKNOWN if state is Holding.HELD and _is_blurred(scope, grants, resources) else state
+
+
+def _names(resources: Resources) -> frozenset[str]:
+    return resources.resources if isinstance(resources, Named) else ANYWHERE
+
+
+def _places(resources: Resources) -> frozenset[str]:
+    return _names(resources) or _NO_PLACE
+
+
+def _is_lacking(scope: str, grants: Grants, names: frozenset[str]) -> bool:
+    return any(lack.scope in (scope, WHOLE_RESOURCE) and lack.resources <= names for lack in grants.lacking)
+
+
+def _is_blurred(scope: str, grants: Grants, resources: Resources) -> bool:
+    """Say whether the request may concern the resource of a known lack: "all of them" may or may not include it."""
+    return isinstance(resources, Unbounded) and any(lack.scope in (scope, WHOLE_RESOURCE) for lack in grants.lacking)
+
+
+def _is_named(scope: str, grants: Grants, place: str) -> bool:
+    return scope in grants.scopes or (scope, place) in grants.bound
+
+
+def _reading(scope: str, holders: frozenset[str], grants: Grants, place: str) -> Holding:
+    """Say what is known about one scope in one place: what is named, then what that implies, then completeness."""
+    if _is_named(scope, grants, place):
         return Holding.HELD
-    bound = _bound_holding(scope, grants, resources)
-    if bound is not None:
-        return bound
-    if not grants.scopes.isdisjoint(implied_by.get(scope, frozenset())):
+    names = frozenset({place}) - _NO_PLACE
+    holders = frozenset(holder for holder in holders if not _is_lacking(holder, grants, names))
+    if any(_is_named(holder, grants, place) for holder in holders):
         return Holding.PRESUMED
-    return Holding.LACKING if grants.complete else Holding.UNKNOWN
-
-
-def _is_lacking(scope: str, grants: Grants, resources: Resources) -> bool:
-    named = resources.resources if isinstance(resources, Named) else frozenset()
-    return any(lack.scope in (scope, WHOLE_RESOURCE) and lack.resources <= named for lack in grants.lacking)
-
-
-def _bound_holding(scope: str, grants: Grants, resources: Resources) -> Holding | None:
-    """Read the (scope, resource) pairs; None where they say nothing."""
-    if isinstance(resources, Unbounded) or not resources.resources:
-        return None
-    absent = [name for name in resources.resources if (scope, name) not in grants.bound]
-    if not absent:
-        return Holding.HELD
-    if any(name in grants.complete_for for name in absent):
+    if place in grants.complete_for:
         return Holding.LACKING
-    return None
+    # A complete list of scopes is silent about a scope that is known to hold on some resource: it may hold on others too.
+    elsewhere = any(known == scope or known in holders for known, _ in grants.bound)
+    return Holding.LACKING if grants.complete and not elsewhere else Holding.UNKNOWN
+
+
+def _learned(operation: Operation, grants: Grants, resources: Resources) -> Holding:
+    """Say what earlier answers to this very operation proved, whatever it requires; completeness is silent about that."""
+    scope = operation.stand_in_scope
+    if _is_lacking(scope, grants, _names(resources)):
+        return Holding.LACKING
+    if _is_blurred(scope, grants, resources) or not all(_is_named(scope, grants, place) for place in _places(resources)):
+        return Holding.UNKNOWN
+    return Holding.HELD
 
 
 _Weighed = tuple[Holding, tuple[str, ...]]
-_RANK = {Holding.LACKING: 0, Holding.UNKNOWN: 1, Holding.PRESUMED: 2, Holding.HELD: 3}
 
 
 def _weigh(
@@ -128,18 +156,14 @@ def _judge(operation: Operation, weighed: list[_Weighed], resources: Resources) 
     return _deny(operation, [lacking for _, lacking in weighed], resources)
 
 
-def _predict_not_known(operation: Operation, grants: Grants, resources: Resources) -> Prediction:
-    scope = operation.stand_in_scope
-    if _is_lacking(scope, grants, resources):
-        return _deny(operation, [(scope,)], resources)
-    if _bound_holding(scope, grants, resources) is Holding.HELD:
-        return Permit(operation)
+def _predict_not_known(operation: Operation, learned: Holding, resources: Resources) -> Prediction:
+    if learned is Holding.LACKING:
+        return _deny(operation, [(operation.stand_in_scope,)], resources)
     return Indeterminate(operation, "the catalogue does not know what this operation requires")
 
 
 def _deny(operation: Operation, lacking: list[tuple[str, ...]], resources: Resources) -> Deny:
-    named = resources.resources if isinstance(resources, Named) else frozenset()
-    return Deny(operation, tuple(sorted(lacking, key=len)), named)
+    return Deny(operation, tuple(sorted(lacking, key=len)), _names(resources))
 
 
 def _why_unknown(resources: Resources) -> str:

@@ -20,6 +20,9 @@ _QUERY: Final = _UNRESERVED + b"!$&'()*+,=:@/%?;[]{}|\"<>^`\\"
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})?")
 _NEVER_ENCODED = {ord("/"): "encoded_slash", ord("\\"): "encoded_backslash", ord("%"): "double_encoding", 0: "nul"}
 _ENCODED_DELIMITERS = frozenset(b"?#;")
+_INVISIBLE_CATEGORIES: Final = frozenset({"Cf", "Cc", "Zs", "Zl", "Zp", "Cn", "Co"})
+_IGNORABLE: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+"""Letters and marks that show nothing (Unicode Default_Ignorable_Code_Point, outside those categories; and the empty Braille cell)."""
 
 
 class Target(NamedTuple):
@@ -48,21 +51,27 @@ class BadTarget:
 def parse_target(raw: bytes) -> Target | BadTarget:
     """Read an origin-form target, or say why it is refused."""
     path, mark, query = raw.partition(b"?")
-    if path[:1] != b"/":
-        return BadTarget("not_origin_form", "the request target must be a path that begins with '/'")
-    if path.translate(None, _PATH):
-        bad = _bad_path_characters(path)
-        if bad is not None:
-            return bad
-    if b"//" in path:
-        return BadTarget("empty_segment", "the path has an empty segment ('//'), which servers read differently")
-    if b"/." in path and not {b".", b".."}.isdisjoint(path.split(b"/")):
-        return BadTarget("dot_segment", "the path has a '.' or '..' segment, which servers read differently")
+    bad = _bad_path(path)
+    if bad is not None:
+        return bad
     if not mark:
         return Target(path.decode("ascii"), None)
     if query.translate(None, _QUERY):
         return BadTarget("query_characters", "the query has characters that must be percent-encoded")
     return Target(path.decode("ascii"), query.decode("ascii"))
+
+
+def _bad_path(path: bytes) -> BadTarget | None:
+    if path[:1] != b"/":
+        return BadTarget("not_origin_form", "the request target must be a path that begins with '/'")
+    bad = _bad_path_characters(path) if path.translate(None, _PATH) else None
+    if bad is not None:
+        return bad
+    if b"//" in path:
+        return BadTarget("empty_segment", "the path has an empty segment ('//'), which servers read differently")
+    if b"/." in path and not {b".", b".."}.isdisjoint(path.split(b"/")):
+        return BadTarget("dot_segment", "the path has a '.' or '..' segment, which servers read differently")
+    return None
 
 
 def _bad_path_characters(path: bytes) -> BadTarget | None:
@@ -107,12 +116,17 @@ def _bad_unicode(decoded: bytes) -> BadTarget | None:
         return BadTarget("invalid_utf8", "the percent-encoded path is not valid UTF-8")
     if text.isascii():
         return None
-    folded = unicodedata.normalize("NFKC", text)
-    if any(character.isascii() for character in folded if character not in text) or _ascii_count(folded) != _ascii_count(text):
+    foreign = [character for character in text if not character.isascii()]
+    if any(_ascii_count(unicodedata.normalize("NFKC", character)) for character in foreign) or _composes_ascii(text):
         return BadTarget("confusable_character", "the path has a character that some servers fold into an ASCII one")
-    if any(unicodedata.category(character) in {"Cf", "Cc", "Zs", "Zl", "Zp", "Cn", "Co"} for character in text if not character.isascii()):
+    if any(unicodedata.category(character) in _INVISIBLE_CATEGORIES or _IGNORABLE.match(character) for character in foreign):
         return BadTarget("invisible_character", "the path has an invisible or unassigned character")
     return None
+
+
+def _composes_ascii(text: str) -> bool:
+    """Say whether an ASCII letter melts into a combining mark behind it."""
+    return _ascii_count(unicodedata.normalize("NFKC", text)) != _ascii_count(text)
 
 
 def _ascii_count(text: str) -> int:
