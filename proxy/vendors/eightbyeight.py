@@ -62,6 +62,11 @@ class EightByEight(Vendor):
 
     kind: ClassVar[str] = "8x8"
 
+    @property
+    def title(self) -> str:
+        """The vendor's name as people write it."""
+        return "8x8"
+
     def watch(self, method: str, target: Target, match: Match | None) -> Watch:  # noqa: ARG002 - the path alone tells
         """Both sides of the two logins."""
         return NO_WATCH if self._token_endpoint(method, target) is None else EVERY_BODY

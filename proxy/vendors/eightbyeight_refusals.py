@@ -88,8 +88,7 @@ def _category(body: Mapping[str, object]) -> Refused | None:
     names = _names(found[3]) if found is not None else ()
     if found is None or not names or body.get("code") != CODE:
         return None
-    known = {"message": CATEGORY_MESSAGE, "code": CODE}
-    return Refused(CATEGORY, found[1], found[2], names, body, known | _common(body))
+    return Refused(CATEGORY, found[1], found[2], names, body, {"code": CODE} | _known(body, found[0], CATEGORY_MESSAGE))
 
 
 def _whole_pbx(body: Mapping[str, object]) -> Refused | None:
@@ -97,8 +96,7 @@ def _whole_pbx(body: Mapping[str, object]) -> Refused | None:
     found = _match(_PBX_TEXT, texts[0]) if texts else None
     if found is None or any(text != found[0] for text in texts) or body.get("error") != "Access Denied":
         return None
-    known = {"exception": PBX_MESSAGE, "message": PBX_MESSAGE}
-    return Refused(WHOLE_PBX, found[1], "", (found[2],), body, known | _common(body))
+    return Refused(WHOLE_PBX, found[1], "", (found[2],), body, _known(body, found[0], PBX_MESSAGE))
 
 
 def _whole_pbx_id(body: Mapping[str, object]) -> Refused | None:
@@ -106,7 +104,7 @@ def _whole_pbx_id(body: Mapping[str, object]) -> Refused | None:
     found = _match(_PBX_ID_TEXT, messages[0]) if isinstance(messages, list) and len(messages) == 1 else None
     if found is None:
         return None
-    return Refused(WHOLE_PBX_ID, found[1], "", (found[2],), body, {"messages": [PBX_ID_MESSAGE]} | _common(body))
+    return Refused(WHOLE_PBX_ID, found[1], "", (found[2],), body, {"messages": [PBX_ID_MESSAGE]} | _known(body, found[0], PBX_ID_MESSAGE))
 
 
 def _match(pattern: re.Pattern[str], text: object) -> re.Match[str] | None:
@@ -119,7 +117,8 @@ def _names(text: str) -> tuple[str, ...]:
     return names if all(names) and len(names) <= MAX_NAMES else ()
 
 
-def _common(body: Mapping[str, object]) -> dict[str, object]:
-    """Templates of the members that every error of this product may have."""
+def _known(body: Mapping[str, object], text: str, template: str) -> dict[str, object]:
+    """Templates of the members that any error of this product may have: path, time, and the refusal's text wherever it stands."""
     moments = {name: moment_placeholder(body[name]) for name in _TIMES if name in body}
-    return {"path": "{path}", **{name: placeholder for name, placeholder in moments.items() if placeholder is not None}}
+    known: dict[str, object] = {name: placeholder for name, placeholder in moments.items() if placeholder is not None}
+    return {"path": "{path}", **known, **{name: template for name, value in body.items() if value == text}}

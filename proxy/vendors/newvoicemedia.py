@@ -59,6 +59,11 @@ class NewVoiceMedia(Vendor):
 
     kind: ClassVar[str] = "newvoicemedia"
 
+    @property
+    def title(self) -> str:
+        """The vendor's name as people write it."""
+        return "NewVoiceMedia"
+
     def watch(self, method: str, target: Target, match: Match | None) -> Watch:
         """Both sides of a login; the answer that lists a user's access permissions."""
         if self._token_endpoint(method, target, match) is not None:

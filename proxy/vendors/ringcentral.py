@@ -51,6 +51,11 @@ class RingCentral(Vendor):
 
     kind: ClassVar[str] = "ringcentral"
 
+    @property
+    def title(self) -> str:
+        """The vendor's name as people write it."""
+        return "RingCentral"
+
     def token_place(self) -> TokenPlace:
         """The bearer header, or `?access_token=`."""
         return self.catalog.token_in or TokenPlace(query_parameter="access_token")

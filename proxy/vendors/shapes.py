@@ -21,6 +21,8 @@ _MEMBER_NAME = re.compile(r"[A-Za-z][A-Za-z_-]{0,40}")
 _PLAIN_TEXT = re.compile(r"[A-Za-z ,.:;!?'\"()\[\]{}/_-]{0,200}")
 _LONG_WORD = re.compile(r"[A-Za-z_-]{25}")
 """A word this long is more likely an identifier than language."""
+_TIME_NAME = re.compile(r"time|date|stamp", re.IGNORECASE)
+"""A time in a style that is not understood would be shown for ever."""
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _OURS: Final = "scopegate"
 
@@ -65,7 +67,7 @@ class _Cleaner:
 
     def member(self, name: str, value: object, depth: int) -> object:
         """Return the value of a member as a template, or `_UNSAFE`."""
-        if name == _OURS or not _MEMBER_NAME.fullmatch(name) or self._repeats(name):
+        if name == _OURS or not _MEMBER_NAME.fullmatch(name) or _TIME_NAME.search(name) or self._repeats(name):
             return _UNSAFE
         return self.value(value, depth)
 
