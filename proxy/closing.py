@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from proxy.bodies import decode_body
+from proxy.errors import TRANSPORT_REASONS, UPSTREAM_REASONS
 from proxy.gate import Gate
 from proxy.model import Deny, Indeterminate, NotApplicable, Permit
 from proxy.ruling import Mount, Ruling
@@ -62,17 +63,19 @@ class Closer:
 
     def close(self, ruling: Ruling, result: Result) -> None:
         """Learn from `result` and record it; called once per request."""
-        kind, actual = ResponseKind.NONE, Actual.NOT_SENT
-        if result.answered_by == "vendor":
-            kind, actual = self._judge(ruling, result)
-        elif ruling.answer is None or ruling.outcome is Outcome.UPSTREAM_ERROR:
-            kind, actual = ResponseKind.TRANSPORT, Actual.FAILED
+        kind, actual = self._judge(ruling, result)
         self._record(_exchange(ruling, result, kind, actual))
 
     def _judge(self, ruling: Ruling, result: Result) -> tuple[ResponseKind, Actual]:
-        if result.fault:
+        """Say what the vendor did; learn from it where its answer is whole."""
+        if (result.fault or ruling.fault) in TRANSPORT_REASONS:
             return ResponseKind.TRANSPORT, Actual.FAILED
+        if result.answered_by != "vendor":
+            return ResponseKind.NONE, Actual.NOT_SENT
         kind = plain_kind(result.status)
+        return (kind, _ACTUAL[kind]) if result.fault else self._learned(ruling, result, kind)
+
+    def _learned(self, ruling: Ruling, result: Result, kind: ResponseKind) -> tuple[ResponseKind, Actual]:
         actual = _ACTUAL[kind]
         try:
             if result.request_body is not None or result.response_body is not None:
@@ -137,7 +140,7 @@ def _exchange(ruling: Ruling, result: Result, kind: ResponseKind, actual: Actual
         path=ruling.target.path if ruling.target is not None else "",
         decision=ruling.decision,
         predicted=_PREDICTED[type(ruling.prediction)],
-        outcome=ruling.outcome,
+        outcome=Outcome.UPSTREAM_ERROR if result.fault in UPSTREAM_REASONS else ruling.outcome,
         reason=ruling.reason,
         missing=ruling.missing,
         evidence=ruling.evidence.source.value,

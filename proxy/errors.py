@@ -79,13 +79,19 @@ TRUNCATED: Final = Fault("response_truncated", 502, "The vendor's answer ended e
 RESPONSE_STALLED: Final = Fault("response_stalled", 504, "The vendor's answer stopped arriving (timeouts.body_idle_s).", close=True)
 SHUTDOWN: Final = Fault("shutdown", 503, "The proxy is shutting down.", close=True, retry_after=1)
 
-UPSTREAM_REASONS: Final = frozenset(
+TRANSPORT_REASONS: Final = frozenset(
     fault.reason
     for fault in (
-        UNREACHABLE, REFUSED, DNS, CERTIFICATE, TLS, CONNECT_TIMEOUT, RESPONSE_TIMEOUT, UPLOAD_TIMEOUT,
-        BAD_RESPONSE, NO_RESPONSE, TRUNCATED, RESPONSE_STALLED, BUSY,
+        UNREACHABLE, REFUSED, DNS, CERTIFICATE, TLS, CONNECT_TIMEOUT, RESPONSE_TIMEOUT, UPLOAD_TIMEOUT, BAD_RESPONSE, NO_RESPONSE,
+        TRUNCATED, RESPONSE_STALLED,
     )
 )  # fmt: skip
+"""The vendor was asked, or dialled, and failed."""
+
+UPSTREAM_REASONS: Final = TRANSPORT_REASONS | {BUSY.reason}
+
+ALL_REASONS: Final = frozenset(value.reason for value in list(globals().values()) if isinstance(value, Fault))
+"""Every reason in this table; those of refused targets and method overrides come on top (`targets`, `vendors`)."""
 
 
 def from_bad_target(reason: str, detail: str) -> Fault:

@@ -15,7 +15,7 @@ from proxy.clients import Client, identify_client
 from proxy.credentials import CredentialError, Fingerprint, Fingerprinter, Secret, bearer_token, check_token
 from proxy.errors import Fault
 from proxy.explain import NO_EVIDENCE, Evidence
-from proxy.grants import GrantStore, Knowledge
+from proxy.grants import Knowledge
 from proxy.headers import Credential, RequestHead
 from proxy.identifiers import IdMaker
 from proxy.learning import Moment
@@ -64,7 +64,6 @@ class Gate:
         self,
         mounts: Sequence[Mount],
         clients: Sequence[Client],
-        store: GrantStore,
         fingerprinter: Fingerprinter,
         clocks: Clocks,
         make_id: IdMaker,
@@ -72,7 +71,6 @@ class Gate:
     ) -> None:
         self.mounts = tuple(sorted(mounts, key=lambda mount: (-len(mount.path), not mount.host)))
         self._clients = tuple(clients)
-        self._store = store
         self._fingerprinter = fingerprinter
         self._clocks = clocks
         self._make_id = make_id
@@ -160,7 +158,7 @@ class Gate:
             return found
         token, fingerprint = found
         ruling.fingerprint = fingerprint
-        ruling.knowledge = self._store.get(fingerprint, self._clocks.now()) or self._knowledge_in_token(mount, token)
+        ruling.knowledge = mount.store.get(fingerprint, self._clocks.now()) or self._knowledge_in_token(mount, token)
         ruling.cache = CacheResult.MISS if ruling.knowledge is None else CacheResult.HIT
         return None
 

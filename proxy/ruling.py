@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from proxy.catalog import Match
 from proxy.clients import UNIDENTIFIED, Client
 from proxy.credentials import Fingerprint
 from proxy.explain import NO_EVIDENCE, Evidence
-from proxy.grants import Knowledge
+from proxy.grants import GrantStore, Knowledge
 from proxy.headers import RequestHead
 from proxy.learning import Learner
 from proxy.model import NO_RESOURCES, Mode, Prediction, RefusalTemplate, Resources
@@ -24,14 +25,15 @@ class Mount:
     """One vendor as it is mounted: where, under which mode and rules, and who answers questions about it."""
 
     vendor: Vendor
+    store: GrantStore
     learner: Learner
-    shapes: dict[str, RefusalTemplate]
+    shapes: Mapping[str, RefusalTemplate]
     mode: Mode
     rules: Rules
-    implied_by: dict[str, frozenset[str]]
+    implied_by: Mapping[str, frozenset[str]]
     path: str = ""
     host: str = ""
-    origins: dict[str, str] | None = None
+    origins: Mapping[str, str] | None = None
     """Paths that live on another origin than "api" (NewVoiceMedia's token endpoint): path to origin name."""
 
     def origin(self, path: str) -> str:

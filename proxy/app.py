@@ -1,0 +1,199 @@
+"""The composition root: settings become objects, objects become listeners; start, drain, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import secrets
+from collections.abc import Coroutine, Mapping
+from typing import Final
+
+from proxy import __version__, errors
+from proxy.admin.api import AdminApi
+from proxy.admin.server import AdminServer
+from proxy.admin.server import start as start_admin
+from proxy.admin_backend import ProxyBackend, listening
+from proxy.clients import ANONYMOUS, UNIDENTIFIED
+from proxy.clocks import SystemClocks
+from proxy.closing import LEARNING_ERROR
+from proxy.compose import Knowledge, Parts, build_service
+from proxy.credentials import Fingerprinter, Secret
+from proxy.gate import PREDICTION_ERROR
+from proxy.identifiers import IdMaker
+from proxy.settings import Loaded, Settings
+from proxy.telemetry.decision_log import DecisionLog, encoder
+from proxy.telemetry.exposition import Exposition
+from proxy.telemetry.labels import KnownLabels, Reading, Values, VendorLabels
+from proxy.telemetry.line_writer import LineWriter
+from proxy.telemetry.metrics import CacheSize, Metrics
+from proxy.telemetry.recent import Recent
+from proxy.telemetry.recorders import Recorder, Recorders
+from proxy.wire.listener import Listener
+
+_GC_THRESHOLD: Final = 50_000
+"""Allocations between two looks for garbage: what a request makes is freed by counting references, so looking seldom is right."""
+
+log = logging.getLogger("scopegate")
+
+
+class StartError(Exception):
+    """The proxy cannot start; the message says why and what to do."""
+
+
+class App:
+    """One running proxy: `start`, then `stop`. `log_descriptor` is where decision lines go (None: nowhere)."""
+
+    def __init__(self, loaded: Loaded, log_descriptor: int | None = None) -> None:
+        self._loaded = loaded
+        self._clocks = SystemClocks()
+        self._knowledge = Knowledge({}, {})
+        self._recent = Recent()
+        self._writer = LineWriter(log_descriptor) if log_descriptor is not None and loaded.settings.log.decisions else None
+        self._metrics = Metrics(known_labels(loaded), version=__version__, cache_sizes=self._cache_sizes)
+        self._metrics.config_loaded(loaded.digest[:12], self._clocks.wall())
+        self._recorders = Recorders(self._all_recorders(log_descriptor), self._recorder_failed)
+        self._bugs = 0
+        self._accepting = False
+        self._listener: Listener | None = None
+        self._admin: AdminServer | None = None
+        self.port = 0
+        self.admin_port = 0
+
+    def _all_recorders(self, descriptor: int | None) -> Mapping[str, Recorder]:
+        recorders: dict[str, Recorder] = {"metrics": self._metrics, "recent": self._recent}
+        if self._writer is not None and descriptor is not None:
+            recorders["decision_log"] = DecisionLog(encoder(text=wants_text(self._loaded.settings, descriptor)), self._writer.put)
+        return recorders
+
+    # --- life
+
+    async def start(self) -> None:
+        """Open both listeners. Raise `StartError` where an address cannot be had or a CA file cannot be used."""
+        settings = self._loaded.settings
+        parts = Parts(
+            asyncio.get_running_loop(),
+            self._clocks,
+            Fingerprinter(Secret(secrets.token_bytes(32))),
+            IdMaker(secrets.randbits),
+            self._knowledge,
+            self._recorders.record,
+            self.note_bug,
+        )
+        try:
+            service = build_service(self._loaded, parts)
+        except OSError as error:
+            raise StartError(f"a certificate file cannot be used: {error.strerror or error}") from error
+        self._listener = Listener(service, self.note_bug)
+        self._metrics.watch(*self._readings(self._listener))
+        await self._open_listeners(settings, self._listener)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GC_THRESHOLD, 20, 50)
+
+    async def _open_listeners(self, settings: Settings, listener: Listener) -> None:
+        checks = {"traffic_listener": listening(lambda: self._accepting)}
+        backend = ProxyBackend(lambda: listener.service, self._knowledge, self._clocks, checks)
+        routes = AdminApi(backend, self._recent, Exposition(self._metrics)).routes()
+        try:
+            self._admin = await start_admin(routes, settings.admin.listen.host, settings.admin.listen.port)
+            self.admin_port = self._admin.port
+            self.port = await listener.start(settings.listen.host, settings.listen.port)
+        except OSError as error:
+            await self.stop(0.0)
+            raise StartError(_listen_message(settings, error)) from error
+        self._accepting = True
+
+    async def stop(self, grace_s: float | None = None) -> bool:
+        """Stop accepting, finish what is in flight within `grace_s` (default: the setting), close. Return whether all finished."""
+        self._accepting = False
+        finished = True
+        if self._listener is not None:
+            finished = await self._listener.drain(self._loaded.settings.limits.shutdown_grace_s if grace_s is None else grace_s)
+        if self._admin is not None:
+            await self._admin.stop()
+        if self._writer is not None:
+            self._writer.close()
+        return finished
+
+    # --- what is told about the proxy itself
+
+    def note_bug(self, bug: BaseException) -> None:
+        """Count an exception that is ours, and log where it happened: its place, never its text, which may quote a request."""
+        self._bugs += 1
+        origin = bug.__context__ or bug
+        place = origin.__traceback__
+        while place is not None and place.tb_next is not None:
+            place = place.tb_next
+        where = f"{place.tb_frame.f_code.co_qualname}:{place.tb_lineno}" if place is not None else "unknown place"
+        log.error("internal error: %s in %s", type(origin).__name__, where)
+
+    def _recorder_failed(self, name: str, error: Exception) -> None:
+        log.error("recorder %s fails: %s", name, type(error).__name__)
+
+    def _cache_sizes(self) -> Mapping[str, CacheSize]:
+        return {name: CacheSize(len(store), store.evictions) for name, store in self._knowledge.stores.items()}
+
+    def _readings(self, listener: Listener) -> tuple[Reading, ...]:
+        upstream = "Connections to a vendor, by state."
+        waiting = "Requests that wait for a place among those in flight to a vendor."
+        in_flight = "Requests in flight to a vendor."
+        own = (
+            Reading("scopegate_connections", "Open connections of apps.", lambda: {(): listener.connection_count}),
+            Reading("scopegate_connections_accepted_total", "Connections accepted.", lambda: {(): listener.accepted}, counter=True),
+            Reading("scopegate_upstream_connections", upstream, lambda: _upstream_connections(listener), ("vendor", "state")),
+            Reading("scopegate_requests_in_flight", in_flight, lambda: _by_vendor(listener, "in_flight"), ("vendor",)),
+            Reading("scopegate_requests_waiting", waiting, lambda: _by_vendor(listener, "waiting"), ("vendor",)),
+            Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
+        )
+        return (*own, *self._recorders.readings(), *(self._writer.readings() if self._writer is not None else ()))
+
+
+def _upstream_connections(listener: Listener) -> Values:
+    values: dict[tuple[str, ...], float] = {}
+    for name, channel in listener.service.channels.items():
+        idle = sum(pool.idle_count for pool in channel.pools.values())
+        values[name, "idle"] = idle
+        values[name, "busy"] = sum(pool.open_count for pool in channel.pools.values()) - idle
+    return values
+
+
+def _by_vendor(listener: Listener, attribute: str) -> Values:
+    return {(name,): getattr(channel, attribute) for name, channel in listener.service.channels.items()}
+
+
+def known_labels(loaded: Loaded) -> KnownLabels:
+    """Return every label value that the configuration and its catalogues can make."""
+    vendors = {
+        name: VendorLabels(frozenset(row.id for row in catalog.operations), frozenset(catalog.scopes) | _required(loaded, name))
+        for name, catalog in loaded.catalogs.items()
+    }
+    clients = frozenset(client.name for client in loaded.settings.clients) | {ANONYMOUS.name, UNIDENTIFIED.name}
+    return KnownLabels(vendors, clients, errors.ALL_REASONS | {PREDICTION_ERROR, LEARNING_ERROR})
+
+
+def _required(loaded: Loaded, vendor: str) -> frozenset[str]:
+    rows = loaded.catalogs[vendor].operations
+    return frozenset(scope for row in rows for alternative in row.alternatives() for scope in alternative)
+
+
+def wants_text(settings: Settings, descriptor: int) -> bool:
+    """Say whether decision lines are written for people: by setting, or because `descriptor` is a terminal."""
+    return settings.log.format == "text" or (settings.log.format == "auto" and os.isatty(descriptor))
+
+
+def _listen_message(settings: Settings, error: OSError) -> str:
+    if "admin listener" in str(error.strerror):
+        return f"{error.strerror}. Choose another address with admin.listen or --admin, or stop what uses it."
+    address = settings.listen
+    return f"cannot listen on {address}: {error.strerror or error}. Choose another address with listen or --listen, or stop what uses it."
+
+
+def run(main: Coroutine[None, None, int]) -> int:
+    """Run `main` on uvloop, or on asyncio's own loop where uvloop is not installed (it is not for every platform)."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional by design
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)

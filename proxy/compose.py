@@ -1,0 +1,114 @@
+"""From settings to a working service: which objects there are and who is handed whom."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from proxy.clients import Client
+from proxy.closing import Closer
+from proxy.credentials import Fingerprinter
+from proxy.gate import Clocks, Gate
+from proxy.grants import GrantStore
+from proxy.identifiers import IdMaker
+from proxy.learning import Learner
+from proxy.memory import VendorMemory
+from proxy.policy import Rules
+from proxy.ruling import Mount
+from proxy.settings import ClientSettings, Loaded, Origin, Settings, VendorSettings
+from proxy.telemetry.exchange import Exchange
+from proxy.vendors.registry import make_vendor
+from proxy.wire import pool
+from proxy.wire.channel import Channel
+from proxy.wire.limits import Limits, Timeouts
+from proxy.wire.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the proxy has learned, by vendor. It outlives a change of the configuration."""
+
+    stores: dict[str, GrantStore]
+    memories: dict[str, VendorMemory]
+
+    def of(self, vendor: str, max_tokens: int) -> tuple[GrantStore, VendorMemory]:
+        """Return a vendor's store and memory, making them where they are missing."""
+        return self.stores.setdefault(vendor, GrantStore(max_tokens)), self.memories.setdefault(vendor, VendorMemory())
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the service is built from besides settings."""
+
+    loop: asyncio.AbstractEventLoop
+    clocks: Clocks
+    fingerprinter: Fingerprinter
+    make_id: IdMaker
+    knowledge: Knowledge
+    record: Callable[[Exchange], None]
+    on_bug: Callable[[BaseException], None]
+
+
+def build_service(loaded: Loaded, parts: Parts) -> Service:
+    """Return the service that a configuration describes. Raise OSError where a CA file cannot be used."""
+    settings = loaded.settings
+    limits = wire_limits(settings)
+    mounts = [_mount(name, vendor, loaded, parts) for name, vendor in settings.vendors.items()]
+    gate = Gate(mounts, _clients(settings.clients), parts.fingerprinter, parts.clocks, parts.make_id, parts.on_bug)
+    closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes)
+    channels = {name: _channel(vendor, limits, parts.on_bug) for name, vendor in settings.vendors.items()}
+    return Service(parts.loop, gate, closer, MappingProxyType(channels), limits)
+
+
+def wire_limits(settings: Settings) -> Limits:
+    """Return the bounds of the byte path; settings that only concern knowledge are left out."""
+    values = settings.limits.model_dump()
+    values.pop("max_known_tokens")
+    return Limits(**values)
+
+
+def _mount(name: str, settings: VendorSettings, loaded: Loaded, parts: Parts) -> Mount:
+    catalog = loaded.catalogs[name]
+    store, memory = parts.knowledge.of(name, loaded.settings.limits.max_known_tokens)
+    return Mount(
+        vendor=make_vendor(settings.kind, name, catalog, settings.grants_as_mappings()),
+        store=store,
+        learner=Learner(name, store, memory, parts.fingerprinter, settings.learned_ttl_s),
+        shapes=memory.shapes,
+        mode=settings.mode or loaded.settings.mode,
+        rules=Rules(settings.on_unknown_operation, settings.on_unknown_token),
+        implied_by=catalog.implied_by if settings.implied_scopes == "presume" else {},
+        path=settings.mount.path or "",
+        host=settings.mount.host or "",
+        origins=_origins(settings, [endpoint.path for endpoint in catalog.token_endpoints]),
+    )
+
+
+def _origins(settings: VendorSettings, token_paths: list[str]) -> Mapping[str, str] | None:
+    return None if settings.token_upstream is None else dict.fromkeys(token_paths, "token")
+
+
+def _clients(settings: tuple[ClientSettings, ...]) -> list[Client]:
+    return [Client(client.name, client.authenticate.api_key_sha256.reveal(), client.mode) for client in settings]
+
+
+def _channel(settings: VendorSettings, limits: Limits, on_bug: Callable[[BaseException], None]) -> Channel:
+    timeouts = Timeouts(**settings.timeouts.model_dump())
+    upstreams = {"api": settings.upstream, "token": settings.token_upstream}
+    pools = {
+        name: pool.Pool(wire_origin(origin, settings), limits, timeouts, on_bug) for name, origin in upstreams.items() if origin is not None
+    }
+    return Channel(pools, limits, timeouts)
+
+
+def wire_origin(origin: Origin, settings: VendorSettings) -> pool.Origin:
+    """Return where to dial; certificates are verified against the system's roots, or the vendor's private CA alone."""
+    tls = None
+    if origin.scheme == "https":
+        tls = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
+        tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        tls.set_alpn_protocols(["http/1.1"])
+    return pool.Origin(origin.host, origin.port, tls)

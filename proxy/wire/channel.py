@@ -1,0 +1,63 @@
+"""The way to one vendor: how many requests may be in flight, who waits, and the pools of its origins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from proxy import errors
+from proxy.wire.limits import Limits, Timeouts
+
+if TYPE_CHECKING:
+    from proxy.wire.pool import Pool
+    from proxy.wire.turn import Turn
+
+
+class Channel:
+    """One vendor's bulkhead: a vendor that hangs fills only its own channel."""
+
+    def __init__(self, pools: Mapping[str, Pool], limits: Limits, timeouts: Timeouts) -> None:
+        self.pools = pools
+        self.limits = limits
+        self.timeouts = timeouts
+        self.in_flight = 0
+        self._waiting: deque[tuple[float, Turn]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a place."""
+        return len(self._waiting)
+
+    def enter(self, turn: Turn) -> None:
+        """Admit `turn`, let it wait, or fail it at once where even the queue is full."""
+        if self.in_flight < self.limits.max_in_flight:
+            self.in_flight += 1
+            turn.admitted()
+        elif len(self._waiting) < self.limits.max_queued:
+            self._waiting.append((asyncio.get_running_loop().time() + self.limits.queue_wait_s, turn))
+        else:
+            turn.fail(errors.BUSY)
+
+    def leave(self) -> None:
+        """Give a place back, to the one who has waited longest."""
+        self.in_flight -= 1
+        while self._waiting and self.in_flight < self.limits.max_in_flight:
+            _, turn = self._waiting.popleft()
+            self.in_flight += 1
+            turn.admitted()
+            turn.connection.flush()
+
+    def withdraw(self, turn: Turn) -> None:
+        """Leave the queue: the client is gone."""
+        self._waiting = deque(item for item in self._waiting if item[1] is not turn)
+
+    def sweep(self, now: float) -> None:
+        """Fail those who have waited too long, and close connections that have idled too long."""
+        while self._waiting and self._waiting[0][0] <= now:
+            _, turn = self._waiting.popleft()
+            turn.fail(errors.BUSY)
+            turn.connection.flush()
+        for pool in self.pools.values():
+            pool.sweep(now)

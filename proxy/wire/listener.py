@@ -1,0 +1,99 @@
+"""The traffic listener: accepts, keeps the bounds, ends what takes too long, and drains on shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from proxy.wire.downstream import ClientConnection
+from proxy.wire.service import Service
+
+_BACKLOG: Final = 2048
+
+
+class Listener:
+    """Serves client connections on one address. `on_bug` is told of exceptions that are ours."""
+
+    def __init__(self, service: Service, on_bug: Callable[[BaseException], None]) -> None:
+        self.service = service
+        self.on_bug = on_bug
+        self._connections: set[ClientConnection] = set()
+        self._server: asyncio.Server | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.accepted = 0
+
+    @property
+    def connection_count(self) -> int:
+        """How many client connections are open."""
+        return len(self._connections)
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None, *, reuse_port: bool = False) -> int:
+        """Listen; return the port. Raise OSError where the address cannot be had."""
+        self._server = await self.service.loop.create_server(
+            lambda: ClientConnection(self), host, port, ssl=tls, backlog=_BACKLOG, reuse_port=reuse_port or None
+        )
+        self._tick()
+        number: int = self._server.sockets[0].getsockname()[1]
+        return number
+
+    def add(self, connection: ClientConnection) -> bool:
+        """Count a new connection; False if that is one more than there may be."""
+        self._connections.add(connection)
+        self._empty.clear()
+        self.accepted += 1
+        return len(self._connections) <= self.service.limits.max_connections
+
+    def discard(self, connection: ClientConnection) -> None:
+        """Forget a connection that is gone."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
+
+    def _tick(self) -> None:
+        """Look at every connection now and then: one timer for all costs less than one for each."""
+        now = self.service.loop.time()
+        for connection in list(self._connections):
+            connection.check(now)
+        for channel in self.service.channels.values():
+            channel.sweep(now)
+        self._timer = self.service.loop.call_later(self._interval(), self._tick)
+
+    def _interval(self) -> float:
+        """A quarter of the shortest time-out, between 20 ms and half a second."""
+        limits = self.service.limits
+        shortest = min(limits.header_read_s, limits.body_idle_s, limits.keepalive_idle_s, limits.queue_wait_s, limits.upstream_idle_s)
+        for channel in self.service.channels.values():
+            shortest = min(shortest, channel.timeouts.response_head_s, channel.timeouts.body_idle_s)
+        return max(0.02, min(0.5, shortest / 4))
+
+    def stop_accepting(self) -> None:
+        """Close the listening socket; connections live on."""
+        if self._server is not None:
+            self._server.close()
+
+    async def drain(self, grace_s: float) -> bool:
+        """Finish what is under way within `grace_s` seconds; drop the rest. Return whether nothing had to be dropped."""
+        self.stop_accepting()
+        for connection in list(self._connections):
+            connection.drain()
+        finished = await self._wait_until_empty(grace_s)
+        for connection in list(self._connections):
+            connection.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+        for channel in self.service.channels.values():
+            for pool in channel.pools.values():
+                pool.abort_all()
+        return finished
+
+    async def _wait_until_empty(self, grace_s: float) -> bool:
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True

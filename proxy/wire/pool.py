@@ -1,0 +1,136 @@
+"""Connections to one origin of a vendor: idle ones are reused, the youngest first; new ones are dialled."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from proxy import errors
+from proxy.errors import Fault
+from proxy.wire.limits import Limits, Timeouts
+from proxy.wire.upstream import UpstreamConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a vendor's API is served. `tls` is None for plain HTTP."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+    @property
+    def authority(self) -> bytes:
+        """The value of the Host field: the port is left out where it is the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}").encode("ascii")
+
+
+class Pool:
+    """The connections to one origin. `on_bug` is told of exceptions that are ours."""
+
+    def __init__(self, origin: Origin, limits: Limits, timeouts: Timeouts, on_bug: Callable[[BaseException], None]) -> None:
+        self.origin = origin
+        self.authority = origin.authority
+        self.limits = limits
+        self.on_bug = on_bug
+        self._timeouts = timeouts
+        self._idle: deque[UpstreamConnection] = deque()
+        self._open: set[UpstreamConnection] = set()
+        self.dials = 0
+
+    @property
+    def idle_count(self) -> int:
+        """How many connections wait for work."""
+        return len(self._idle)
+
+    @property
+    def open_count(self) -> int:
+        """How many connections there are in all."""
+        return len(self._open)
+
+    def take(self) -> UpstreamConnection | None:
+        """Return an idle connection that is still open, or None."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.transport.is_closing():
+                connection.reused = True
+                return connection
+        return None
+
+    def put(self, connection: UpstreamConnection) -> None:
+        """Take back a connection whose answer is complete."""
+        if len(self._idle) >= self.limits.max_idle_upstream:
+            connection.transport.close()
+            return
+        if not connection.transport.is_reading():  # a back-pressure pause must not follow the connection into the pool
+            connection.transport.resume_reading()
+        connection.idle_since = asyncio.get_running_loop().time()
+        self._idle.append(connection)
+
+    def discard(self, connection: UpstreamConnection) -> None:
+        """Forget a connection that is gone."""
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    async def dial(self) -> UpstreamConnection | Fault:
+        """Open a new connection; every failure is one of our faults."""
+        self.dials += 1
+        try:
+            async with asyncio.timeout(self._timeouts.connect_s):
+                connection = await self._connect()
+        except (OSError, TimeoutError) as error:
+            return _connect_fault(error)
+        except Exception as bug:
+            self.on_bug(bug)
+            return errors.UNREACHABLE
+        self._open.add(connection)
+        return connection
+
+    async def _connect(self) -> UpstreamConnection:
+        origin = self.origin
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: UpstreamConnection(self),
+            origin.host,
+            origin.port,
+            ssl=origin.tls,
+            server_hostname=origin.host if origin.tls else None,
+        )
+        return connection
+
+    def sweep(self, now: float) -> None:
+        """Close connections that have idled too long; the oldest stand at the left."""
+        while self._idle and now - self._idle[0].idle_since > self.limits.upstream_idle_s:
+            self._idle.popleft().transport.close()
+
+    def close_idle(self) -> None:
+        """Close every idle connection."""
+        while self._idle:
+            self._idle.pop().transport.close()
+
+    def abort_all(self) -> None:
+        """Drop every connection at once."""
+        for connection in list(self._open):
+            connection.abandon()
+
+
+def _connect_fault(error: OSError) -> Fault:
+    """Translate what dialling raised (also `ssl.SSLError`, an OSError) into one of our faults."""
+    match error:
+        case TimeoutError():
+            return errors.CONNECT_TIMEOUT
+        case ssl.SSLCertVerificationError():
+            return errors.CERTIFICATE
+        case ssl.SSLError():
+            return errors.TLS
+        case socket.gaierror():
+            return errors.DNS
+        case ConnectionRefusedError():
+            return errors.REFUSED
+        case _:
+            return errors.UNREACHABLE

@@ -1,0 +1,23 @@
+"""What a connection needs of the house, as one value that is swapped as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from proxy.closing import Closer
+from proxy.gate import Gate
+from proxy.wire.channel import Channel
+from proxy.wire.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The gate, what closes requests, and the ways to the vendors. A request keeps the service it began with."""
+
+    loop: asyncio.AbstractEventLoop
+    gate: Gate
+    closer: Closer
+    channels: Mapping[str, Channel]
+    limits: Limits

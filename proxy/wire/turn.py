@@ -1,0 +1,363 @@
+"""One request and its answer: forwarded to a vendor or answered here, recorded exactly once in any case.
+
+waiting ── start ──> answered here ───────────────────────────┐
+             └─────> queued ── admitted ──> dialling ──> sent ─┴─> finished
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from proxy import errors
+from proxy.closing import Result
+from proxy.errors import Fault
+from proxy.headers import RequestHead, ResponseHead
+from proxy.ruling import LocalAnswer, Ruling
+from proxy.wire.heads import (
+    CHUNKED,
+    CLOSE,
+    KEEP_ALIVE,
+    LAST_CHUNK,
+    chunk,
+    informational_head,
+    length_field,
+    local_head,
+    request_head,
+    response_head,
+)
+from proxy.wire.limits import DRAIN_BYTES
+
+if TYPE_CHECKING:
+    from proxy.wire.channel import Channel
+    from proxy.wire.downstream import ClientConnection
+    from proxy.wire.pool import Pool
+    from proxy.wire.service import Service
+    from proxy.wire.upstream import UpstreamConnection
+
+PENDING_BYTES: Final = 64 * 1024
+_SAFE_TO_REPEAT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
+
+
+class Turn:
+    """A request on its way. The client connection feeds it from one side, a vendor connection from the other."""
+
+    __slots__ = (
+        "_answer_head", "_channel", "_chunked_answer", "_dial", "_pending", "_pending_bytes", "_pool", "_repeated", "_request_copy",
+        "_response_bytes", "_response_copy", "_sent_at", "_status", "answered", "begun_at", "connection", "discarded", "finished",
+        "head", "in_channel", "keep_alive", "method", "moved_at", "old_client", "request_bytes", "request_done", "ruling", "service",
+        "started", "upstream",
+    )  # fmt: skip
+
+    def __init__(
+        self, connection: ClientConnection, service: Service, ruling: Ruling, method: bytes, *, keep_alive: bool, old_client: bool
+    ) -> None:
+        self.connection = connection
+        self.service = service
+        self.ruling = ruling
+        self.method = method
+        self.keep_alive = keep_alive
+        self.old_client = old_client
+        self.head: RequestHead | None = ruling.head
+        self.begun_at = self.moved_at = service.loop.time()
+        self.started = self.finished = self.answered = self.request_done = self.in_channel = False
+        self.upstream: UpstreamConnection | None = None
+        self.request_bytes = self.discarded = 0
+        self._response_bytes = self._pending_bytes = self._status = 0
+        self._sent_at = 0.0
+        self._pending: list[bytes] = []
+        self._channel: Channel | None = None
+        self._pool: Pool | None = None
+        self._dial: asyncio.Task[None] | None = None
+        self._repeated = self._chunked_answer = False
+        self._answer_head: ResponseHead | None = None
+        self._request_copy: bytearray | None = bytearray() if ruling.watch.request else None
+        self._response_copy: bytearray | None = None
+
+    # --- the client's side
+
+    def start(self) -> None:
+        """It is this request's turn: answer it here, or queue for the vendor."""
+        self.started = True
+        ruling = self.ruling
+        if ruling.answer is not None:
+            self._answer(ruling.answer)
+            return
+        assert ruling.mount is not None
+        assert ruling.target is not None
+        self._channel = self.service.channels[ruling.mount.vendor.name]
+        self._pool = self._channel.pools[ruling.mount.origin(ruling.target.path)]
+        self._channel.enter(self)
+
+    def client_body(self, data: bytes) -> None:
+        """Take a piece of the request body; after the answer it is thrown away, within a bound."""
+        self.moved_at = self.service.loop.time()
+        if self.finished or self.ruling.answer is not None:
+            self.discarded += len(data)
+            if self.finished and self.discarded > DRAIN_BYTES:
+                self.connection.give_up(linger=True)
+            return
+        self.request_bytes += len(data)
+        if self._is_too_large():
+            self.fail(errors.BODY_TOO_LARGE)
+            return
+        self._request_copy = self._copied(self._request_copy, data)
+        assert self.head is not None
+        self._send(chunk(data) if self.head.chunked else data)
+
+    def client_end(self) -> None:
+        """The request body is complete."""
+        self.request_done = True
+        self.moved_at = self.service.loop.time()
+        if self.head is not None and self.head.chunked and not self.finished and self.ruling.answer is None:
+            self._send(LAST_CHUNK)
+
+    def client_gone(self) -> None:
+        """The client vanished: the vendor must not take what was sent for complete."""
+        self._cut(errors.CLIENT_GONE)
+
+    def download_paused(self, paused: bool) -> None:
+        """The client takes no more for now (or again): stop (or go on) reading the vendor."""
+        upstream = self.upstream
+        if upstream is None or upstream.transport.is_closing():
+            return
+        if paused:
+            upstream.transport.pause_reading()
+        else:
+            self.moved_at = self.service.loop.time()
+            upstream.transport.resume_reading()
+
+    def _send(self, data: bytes) -> None:
+        if self.upstream is not None:
+            self.upstream.write(data)
+            return
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        if self._pending_bytes > PENDING_BYTES:
+            self.connection.hold_upload(True)
+
+    def _is_too_large(self) -> bool:
+        limit = self.service.limits.max_body_bytes
+        return bool(limit) and self.request_bytes > limit
+
+    def _copied(self, copy: bytearray | None, data: bytes) -> bytearray | None:
+        """Copy aside what is learned from; a body beyond the bound teaches nothing."""
+        if copy is None:
+            return None
+        copy += data
+        return copy if len(copy) <= self.service.limits.max_learning_bytes else None
+
+    # --- the way to the vendor
+
+    def admitted(self) -> None:
+        """There is a place: take an idle vendor connection, or dial."""
+        self.in_channel = True
+        assert self._pool is not None
+        upstream = self._pool.take()
+        if upstream is not None:
+            self._connected(upstream)
+        else:
+            self._redial()
+
+    def _redial(self) -> None:
+        assert self._pool is not None
+        self._dial = self.service.loop.create_task(self._dial_and_go(self._pool))
+
+    async def _dial_and_go(self, pool: Pool) -> None:
+        outcome = await pool.dial()
+        self._dial = None
+        if isinstance(outcome, Fault):
+            if not self.finished:
+                self.fail(outcome)
+        elif self.finished:
+            pool.put(outcome)
+        else:
+            self._connected(outcome)
+        self.connection.flush()
+
+    def _connected(self, upstream: UpstreamConnection) -> None:
+        """Send the head and what has come of the body in one piece."""
+        ruling, head, pool = self.ruling, self.head, self._pool
+        assert head is not None
+        assert pool is not None
+        assert ruling.target is not None
+        self.upstream = upstream
+        self.moved_at = self.service.loop.time()
+        self._sent_at = self._sent_at or self.moved_at
+        upstream.begin(self, self.method)
+        upstream.write(request_head(self.method, ruling.target.raw().encode("ascii"), pool.authority, head.block))
+        for piece in self._pending:
+            upstream.write(piece)
+        self._pending, self._pending_bytes = [], 0
+        self.connection.hold_upload(False)
+        if self.connection.write_paused:
+            upstream.transport.pause_reading()
+        upstream.flush()
+
+    def _repeatable(self) -> bool:
+        """RFC 9110 section 9.2.2: only an idempotent request without a body may be sent again, and only once."""
+        return self.method in _SAFE_TO_REPEAT and not self.request_bytes and not self._repeated
+
+    # --- the vendor's side
+
+    def upload_paused(self, paused: bool) -> None:
+        """The vendor takes no more for now (or again)."""
+        if not paused:
+            self.moved_at = self.service.loop.time()
+        self.connection.hold_upload(paused)
+
+    def upstream_informational(self, status: int, reason: bytes, head: ResponseHead) -> None:
+        """Pass a 1xx answer on; HTTP/1.0 clients know none (RFC 9110 section 15.2)."""
+        self.moved_at = self.service.loop.time()
+        if not self.old_client and not self.answered:
+            self.connection.write(informational_head(status, reason, head.block))
+
+    def upstream_head(self, status: int, reason: bytes, head: ResponseHead, no_body: bool) -> None:
+        """Pass the head of the answer on, framed for this client."""
+        ruling = self.ruling
+        self.moved_at = self.service.loop.time()
+        self.answered, self._status, self._answer_head = True, status, head
+        mount = ruling.mount
+        assert mount is not None
+        if ruling.watch.response or mount.vendor.watch_answer(status, ruling.match):
+            self._response_copy = bytearray()
+        self.keep_alive = self.keep_alive and self.request_done and not self.connection.draining
+        framing = b"" if status == 204 else self._framing(head, no_body)
+        if not self.keep_alive:
+            framing += CLOSE
+        elif self.old_client:
+            framing += KEEP_ALIVE
+        self.connection.write(response_head(status, reason, framing, ruling.stamp(b"vendor"), head.block))
+
+    def _framing(self, head: ResponseHead, no_body: bool) -> bytes:
+        """Choose how the client learns the end of the body (RFC 9112 section 6.3)."""
+        if head.content_length is not None or no_body:
+            return length_field(head.content_length)
+        if self.old_client:
+            self.keep_alive = False
+            return b""
+        self._chunked_answer = True
+        return CHUNKED
+
+    def upstream_body(self, data: bytes) -> None:
+        """Pass a piece of the body on."""
+        self.moved_at = self.service.loop.time()
+        self._response_bytes += len(data)
+        if self._response_copy is not None:
+            self._response_copy = self._copied(self._response_copy, data)
+        self.connection.write(chunk(data) if self._chunked_answer else data)
+
+    def upstream_done(self) -> None:
+        """The answer is complete."""
+        self.upstream = None
+        if self._chunked_answer:
+            self.connection.write(LAST_CHUNK)
+        self._finish(self._status, "vendor", "")
+
+    def upstream_lost(self, fault: Fault) -> None:
+        """The vendor connection died or talked nonsense: repeat, answer, or cut."""
+        upstream, self.upstream = self.upstream, None
+        if self.finished:
+            return
+        if self.answered:
+            self._cut(fault)
+        elif fault is errors.NO_RESPONSE and upstream is not None and upstream.died_in_the_pool and self._repeatable():
+            self._repeated = True
+            self._redial()
+        else:
+            self.fail(fault)
+
+    # --- ends
+
+    def fail(self, fault: Fault) -> None:
+        """Answer one of our own faults, or cut the connection where an answer has begun."""
+        self._drop_upstream()
+        if self.answered:
+            self._cut(fault)
+            return
+        self.service.gate.refuse(self.ruling, fault)
+        assert self.ruling.answer is not None
+        if self.started:
+            self._answer(self.ruling.answer)
+
+    def _answer(self, answer: LocalAnswer) -> None:
+        """Write an answer made here. A body nobody wants is drained within a bound, or the connection is given up."""
+        self._status, self.answered = answer.status, True
+        self.keep_alive = self.keep_alive and not answer.close and not self.connection.draining and self._will_end_soon()
+        connection = CLOSE if not self.keep_alive else KEEP_ALIVE if self.old_client else b""
+        self.connection.write(local_head(answer.status, answer.fields, len(answer.body), connection))
+        if self.method != b"HEAD":
+            self._response_bytes = len(answer.body)
+            self.connection.write(answer.body)
+        self._finish(answer.status, "proxy", "")
+
+    def _will_end_soon(self) -> bool:
+        """Whether the rest of the request body is worth waiting for."""
+        if self.request_done:
+            return True
+        head = self.head
+        if head is None or head.expects_continue:
+            return False
+        return head.chunked or (head.content_length or 0) - self.request_bytes <= DRAIN_BYTES
+
+    def _cut(self, fault: Fault) -> None:
+        """Hang up so that neither side takes what it got for whole."""
+        if self.finished:
+            return
+        self._drop_upstream()
+        self.keep_alive = False
+        self._finish(self._status or fault.status, "vendor" if self.answered else "proxy", fault.reason)
+        self.connection.abort()
+
+    def _drop_upstream(self) -> None:
+        upstream, self.upstream = self.upstream, None
+        if upstream is not None:
+            upstream.abandon()
+        if self._channel is not None and not self.in_channel and self.started:
+            self._channel.withdraw(self)
+
+    def _finish(self, status: int, answered_by: str, fault: str) -> None:
+        self.finished = True
+        channel, now = self._channel, self.service.loop.time()
+        head = self._answer_head
+        self.service.closer.close(
+            self.ruling,
+            Result(
+                status=status,
+                answered_by=answered_by,
+                fault=fault,
+                request_bytes=self.request_bytes,
+                response_bytes=self._response_bytes,
+                duration=now - self.begun_at,
+                vendor_duration=now - self._sent_at if self._sent_at else 0.0,
+                request_body=_frozen(self._request_copy),
+                response_body=_frozen(self._response_copy),
+                content_encoding=head.content_encoding if head is not None else b"",
+                content_type=head.content_type if head is not None else b"",
+            ),
+        )
+        self._pending = []
+        self.connection.turn_finished(self)
+        if channel is not None and self.in_channel:
+            self.in_channel = False
+            channel.leave()
+
+    # --- time
+
+    def check(self, now: float) -> None:
+        """Fail or cut the request if nothing has moved for too long. `now`: the loop's time, in seconds."""
+        if self.finished or not self.started or not self.in_channel or self._dial is not None or self._channel is None:
+            return
+        idle, timeouts = now - self.moved_at, self._channel.timeouts
+        if self.answered:
+            if idle > timeouts.body_idle_s:
+                self._cut(errors.CLIENT_STALLED if self.connection.write_paused else errors.RESPONSE_STALLED)
+        elif not self.request_done:
+            if idle > self.service.limits.body_idle_s:
+                self.fail(errors.UPLOAD_TIMEOUT if self.connection.upload_held else errors.BODY_TIMEOUT)
+        elif idle > timeouts.response_head_s:
+            self.fail(errors.RESPONSE_TIMEOUT)
+
+
+def _frozen(copy: bytearray | None) -> bytes | None:
+    return None if copy is None else bytes(copy)

@@ -1,0 +1,260 @@
+"""One connection to a vendor: answers are parsed, doubted, and handed to the turn that asked.
+
+A connection in doubt is closed and never reused (RFC 9112 section 6.3). Once a length-framed head is parsed, what is
+left of its body does not go through the parser any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+from proxy import errors
+from proxy.headers import ResponseHead, read_response
+from proxy.wire.heads import has_no_body
+from proxy.wire.limits import MAX_INFORMATIONAL, WRITE_HIGH_WATER
+
+if TYPE_CHECKING:
+    from proxy.errors import Fault
+    from proxy.wire.pool import Pool
+    from proxy.wire.turn import Turn
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """A vendor connection; `turn` is the request it is working for, None while it idles in the pool."""
+
+    __slots__ = (
+        "_broken",
+        "_complete",
+        "_dirty",
+        "_field_bytes",
+        "_fields",
+        "_head",
+        "_informational",
+        "_keep",
+        "_method",
+        "_out",
+        "_parser",
+        "_pool",
+        "_raw_left",
+        "_reason",
+        "_received",
+        "_until_close",
+        "idle_since",
+        "reused",
+        "transport",
+        "turn",
+    )  # fmt: skip
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._parser = httptools.HttpResponseParser(self)
+        self._out: list[bytes] = []
+        self.turn: Turn | None = None
+        self.reused = False
+        self.idle_since = 0.0
+        self._reset(b"")
+
+    def _reset(self, method: bytes) -> None:
+        self._method = method
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._field_bytes = 0
+        self._reason = b""
+        self._head: ResponseHead | None = None
+        self._broken: Fault | None = None
+        self._complete = self._dirty = self._until_close = False
+        self._keep = True
+        self._informational = self._received = self._raw_left = 0
+
+    # --- the turn's side
+
+    def begin(self, turn: Turn, method: bytes) -> None:
+        """Work for `turn` from now on."""
+        self._reset(method)
+        self.turn = turn
+
+    @property
+    def died_in_the_pool(self) -> bool:
+        """Whether this connection was reused and has not answered one byte: the vendor had closed it while it idled."""
+        return self.reused and not self._field_bytes
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes of the request; `flush` sends them."""
+        self._out.append(data)
+
+    def flush(self) -> None:
+        """Send what is queued, in one piece where that is cheap."""
+        out = self._out
+        if not out or self.transport.is_closing():
+            return
+        self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+        self._out = []
+
+    def abandon(self) -> None:
+        """Give up: nobody is waiting any more, and what was sent must not look complete."""
+        self.turn = None
+        self.transport.abort()
+
+    # --- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Tell the pool, and the turn that still waited."""
+        self._pool.discard(self)
+        turn, self.turn = self.turn, None
+        if turn is not None:
+            turn.upstream_lost(errors.NO_RESPONSE if self._head is None else errors.TRUNCATED)
+            turn.connection.flush()
+
+    def pause_writing(self) -> None:
+        """The vendor takes no more for now: stop reading the client."""
+        if self.turn is not None:
+            self.turn.upload_paused(True)
+
+    def resume_writing(self) -> None:
+        """The vendor takes bytes again."""
+        if self.turn is not None:
+            self.turn.upload_paused(False)
+
+    def eof_received(self) -> bool | None:
+        """An answer without a length ends with the connection; any other is cut short."""
+        turn = self.turn
+        if turn is not None and self._until_close:
+            self._complete = True
+            self._release()
+            turn.connection.flush()
+        return None
+
+    def data_received(self, data: bytes) -> None:
+        """Parse and hand on; act on what the parser found only when the whole piece is digested."""
+        turn = self.turn
+        if turn is None:  # nobody asked: such a connection must never answer another request
+            self.transport.abort()
+            return
+        if self._raw_left:
+            self._take_raw(turn, data)
+        else:
+            self._parse(data)
+        if self._broken is not None:
+            self._fail(self._broken)
+        elif self._complete:
+            self._release()
+        turn.connection.flush()
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            self._pool.on_bug(error)
+            self._broken = errors.BAD_RESPONSE
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            if not self._complete:
+                self._broken = errors.BAD_RESPONSE
+            self._dirty = True
+        head = self._head
+        if head is None:
+            self._field_bytes += len(data)
+            if self._field_bytes > self._pool.limits.max_header_bytes + len(data):
+                self._broken = errors.BAD_RESPONSE
+        elif head.content_length is not None and not self._complete:
+            self._raw_left = head.content_length - self._received
+
+    def _take_raw(self, turn: Turn, data: bytes) -> None:
+        left = self._raw_left = self._raw_left - len(data)
+        if left <= 0:
+            if left < 0:
+                data = data[:left]
+                self._dirty, self._raw_left = True, 0
+            self._complete = True
+            self._parser = httptools.HttpResponseParser(self)
+        turn.upstream_body(data)
+
+    def _fail(self, fault: Fault) -> None:
+        turn, self.turn = self.turn, None
+        self.transport.abort()
+        if turn is not None:
+            turn.upstream_lost(fault if self._head is None else errors.TRUNCATED)
+
+    def _release(self) -> None:
+        turn, self.turn = self.turn, None
+        assert turn is not None
+        if self._keep and not self._dirty and turn.request_done and not self._until_close and not self.transport.is_closing():
+            if self._method == b"HEAD":  # the parser still waits for the body that the head announced
+                self._parser = httptools.HttpResponseParser(self)
+            self._pool.put(self)
+        elif turn.request_done:
+            self.transport.close()
+        else:
+            self.transport.abort()
+        turn.upstream_done()
+
+    # --- llhttp's side
+
+    def on_message_begin(self) -> None:
+        """A status line begins."""
+        if self._complete:
+            self._dirty = True
+        self._fields = []
+        self._reason = b""
+
+    def on_status(self, reason: bytes) -> None:
+        """Part of the reason phrase."""
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field; those after the head are trailers and end here (RFC 9110 section 6.5.1)."""
+        if self._head is None:
+            self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: judge it."""
+        if self._complete or self._broken is not None:
+            self._dirty = True
+            return
+        status = self._parser.get_status_code()
+        head = read_response(self._fields)
+        if head is None or len(self._fields) > self._pool.limits.max_headers * 2 or not 100 <= status <= 599:
+            self._broken = errors.BAD_RESPONSE
+        elif status < 200:
+            self._inform(status, head)
+        else:
+            self._answer(status, head)
+
+    def _inform(self, status: int, head: ResponseHead) -> None:
+        """A 1xx answer is passed on; a protocol switch that nobody asked for is a fault (RFC 9110 section 15.2)."""
+        self._informational += 1
+        if status == 101 or self._informational > MAX_INFORMATIONAL:
+            self._broken = errors.BAD_RESPONSE
+        elif self.turn is not None:
+            self.turn.upstream_informational(status, self._reason, head)
+
+    def _answer(self, status: int, head: ResponseHead) -> None:
+        turn = self.turn
+        assert turn is not None
+        self._head = head
+        self._keep = self._parser.should_keep_alive()
+        no_body = has_no_body(self._method, status)
+        self._until_close = not no_body and not head.chunked and head.content_length is None
+        turn.upstream_head(status, self._reason, head, no_body)
+        if no_body or head.content_length == 0:
+            self._complete = True
+
+    def on_body(self, data: bytes) -> None:
+        """Part of the body; after the end it is nobody's."""
+        if self._complete or self._broken is not None:
+            self._dirty = True
+            return
+        self._received += len(data)
+        if self.turn is not None:
+            self.turn.upstream_body(data)
+
+    def on_message_complete(self) -> None:
+        """The message is whole; 1xx answers do not count."""
+        if self._head is not None:
+            self._complete = True
