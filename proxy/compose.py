@@ -60,7 +60,7 @@ def build_service(loaded: Loaded, parts: Parts) -> Service:
     gate = Gate(mounts, _clients(settings.clients), parts.fingerprinter, parts.clocks, parts.make_id, parts.on_bug)
     closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes)
     channels = {name: _channel(vendor, limits, parts.on_bug) for name, vendor in settings.vendors.items()}
-    return Service(parts.loop, gate, closer, MappingProxyType(channels), limits)
+    return Service(parts.loop, parts.clocks.now, gate, closer, MappingProxyType(channels), limits)
 
 
 def wire_limits(settings: Settings) -> Limits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from proxy.closing import Closer
@@ -14,9 +14,13 @@ from proxy.wire.limits import Limits
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The gate, what closes requests, and the ways to the vendors. A request keeps the service it began with."""
+    """The gate, what closes requests, and the ways to the vendors. A request keeps the service it began with.
+
+    `now` tells exact seconds, for what is measured; the loop's own time is cheaper and coarser, for what is timed out.
+    """
 
     loop: asyncio.AbstractEventLoop
+    now: Callable[[], float]
     gate: Gate
     closer: Closer
     channels: Mapping[str, Channel]

@@ -59,7 +59,8 @@ class Turn:
         self.keep_alive = keep_alive
         self.old_client = old_client
         self.head: RequestHead | None = ruling.head
-        self.begun_at = self.moved_at = service.loop.time()
+        self.begun_at = service.now()
+        self.moved_at = service.loop.time()
         self.started = self.finished = self.answered = self.request_done = self.in_channel = False
         self.upstream: UpstreamConnection | None = None
         self.request_bytes = self.discarded = 0
@@ -183,7 +184,7 @@ class Turn:
         assert ruling.target is not None
         self.upstream = upstream
         self.moved_at = self.service.loop.time()
-        self._sent_at = self._sent_at or self.moved_at
+        self._sent_at = self._sent_at or self.service.now()
         upstream.begin(self, self.method)
         upstream.write(request_head(self.method, ruling.target.raw().encode("ascii"), pool.authority, head.block))
         for piece in self._pending:
@@ -318,7 +319,7 @@ class Turn:
 
     def _finish(self, status: int, answered_by: str, fault: str) -> None:
         self.finished = True
-        channel, now = self._channel, self.service.loop.time()
+        channel, now = self._channel, self.service.now()
         head = self._answer_head
         self.service.closer.close(
             self.ruling,

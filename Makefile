@@ -1,0 +1,54 @@
+# Everything a person needs: `make demo` and `make test` set up what they use.
+# Requirement files are hashed; renew them with `make requirements` (needs uv).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.PHONY: demo test check format mutation requirements clean help
+
+help:            ## list the targets
+	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime ## three simulated vendors, the proxy in front of them, and curl lines to paste
+	@$(BIN)/scopegate demo
+
+tour: $(VENV)/.runtime ## the same, but it runs the lines itself and ends
+	@$(BIN)/scopegate demo --tour
+
+test: $(VENV)/.development ## all tests, with branch coverage
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(TESTS)
+
+check: $(VENV)/.development ## style, types, import directions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.development ## format the sources
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+mutation: $(VENV)/.development ## change the pure core on purpose and see the tests go red
+	$(BIN)/mutmut run
+
+requirements: ## resolve the hashed requirement files anew
+	uv pip compile pyproject.toml $(RESOLVE) -o requirements/runtime.txt
+	uv pip compile pyproject.toml --group dev -c requirements/runtime.txt $(RESOLVE) -o requirements/development.txt
+	uv pip compile requirements/build.in $(RESOLVE) -o requirements/build.txt
+RESOLVE := --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header
+
+$(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes -r requirements/build.txt
+	$(PIP) install --require-hashes -r requirements/runtime.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.runtime requirements/development.txt
+	$(PIP) install --require-hashes -r requirements/development.txt
+	@touch $@
+
+clean: ## remove what was made here
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants .coverage
