@@ -1,0 +1,61 @@
+"""YAML and environment → frozen settings, catalogue files → compiled catalogues. The only users of pydantic.
+
+Read `schema.py` (every setting), then `load.py` (how a file becomes a `Loaded`).
+"""
+
+from proxy.settings.catalog_build import CatalogSource, read_catalog
+from proxy.settings.json_schema import json_schema
+from proxy.settings.lint import LintFinding, Severity, lint_catalog, lint_catalog_file
+from proxy.settings.load import Loaded, builtin_config_directory, load_catalog, load_settings, parse_settings
+from proxy.settings.problems import Position, Problem, Problems
+from proxy.settings.schema import (
+    ANONYMOUS,
+    KINDS,
+    AdminSettings,
+    ClientSettings,
+    GrantSettings,
+    LimitSettings,
+    LogSettings,
+    MountSettings,
+    Settings,
+    TimeoutSettings,
+    VendorSettings,
+    with_overrides,
+)
+from proxy.settings.series import largest_series_count
+from proxy.settings.values import Address, Origin, parse_address, parse_origin
+
+__all__ = [
+    "ANONYMOUS",
+    "KINDS",
+    "Address",
+    "AdminSettings",
+    "CatalogSource",
+    "ClientSettings",
+    "GrantSettings",
+    "LimitSettings",
+    "LintFinding",
+    "Loaded",
+    "LogSettings",
+    "MountSettings",
+    "Origin",
+    "Position",
+    "Problem",
+    "Problems",
+    "Settings",
+    "Severity",
+    "TimeoutSettings",
+    "VendorSettings",
+    "builtin_config_directory",
+    "json_schema",
+    "largest_series_count",
+    "lint_catalog",
+    "lint_catalog_file",
+    "load_catalog",
+    "load_settings",
+    "parse_address",
+    "parse_origin",
+    "parse_settings",
+    "read_catalog",
+    "with_overrides",
+]

@@ -1,0 +1,140 @@
+"""What must hold between settings, and what this version does not serve: each check reads plain data and never stops the others.
+
+They look at the data rather than at validated settings, so that one run reports these problems together with all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from proxy.settings.problems import KeyPath
+from proxy.settings.schema import KINDS
+
+Finding = tuple[KeyPath, str]
+
+EACH: Final = "*"
+"""Stands for every key or every index in a pattern of `NOT_SERVED`."""
+
+
+def _present(_value: object) -> bool:
+    return True
+
+
+def _more_than_one(value: object) -> bool:
+    try:
+        return float(str(value)) > 1
+    except ValueError:
+        return False
+
+
+def _switched_on(value: object) -> bool:
+    return value == 1 or str(value).strip().lower() in {"true", "t", "yes", "y", "on", "1"}
+
+
+NOT_SERVED: Final[Mapping[tuple[str, ...], tuple[Callable[[object], bool], str]]] = {
+    ("tls",): (_present, "is not available in this version; remove it"),
+    ("state",): (_present, "is not available in this version; remove it"),
+    ("shared_state",): (_present, "is not available in this version; remove it"),
+    ("audit",): (_present, "is not available in this version; remove it"),
+    ("workers",): (_more_than_one, "more than one worker is not available in this version; remove it"),
+    ("clients", EACH, "allow"): (_present, "is not available in this version; remove it (nothing would enforce it)"),
+    ("clients", EACH, "authenticate", "mtls_san"): (_present, "is not available in this version; remove it and use api_key_sha256"),
+    ("vendors", EACH, "rewrite_links"): (_switched_on, "rewriting links is not available in this version; remove it"),
+}
+"""Parts of the contract that are refused rather than ignored. A version that serves one deletes its line."""
+
+KIND_ONLY: Final = {"media_upstream": "ringcentral", "token_upstream": "newvoicemedia", "grants": "8x8"}
+"""Settings of a vendor that only one kind reads."""
+
+
+def not_served(data: object) -> list[Finding]:
+    """Find everything in the configuration that this version cannot serve."""
+    return [
+        (path, text) for pattern, (refuses, text) in NOT_SERVED.items() for path, value in _matching(data, pattern, ()) if refuses(value)
+    ]
+
+
+def without(data: object, paths: frozenset[KeyPath], path: KeyPath = ()) -> object:
+    """Return a copy of `data` that lacks the values at `paths`."""
+    if isinstance(data, dict):
+        return {key: without(item, paths, (*path, key)) for key, item in data.items() if (*path, key) not in paths}
+    if isinstance(data, list):
+        return [without(item, paths, (*path, index)) for index, item in enumerate(data)]
+    return data
+
+
+def _matching(data: object, pattern: tuple[str, ...], path: KeyPath) -> Iterator[tuple[KeyPath, object]]:
+    if not pattern:
+        yield path, data
+        return
+    for key, value in _children(data):
+        if pattern[0] in (EACH, key):
+            yield from _matching(value, pattern[1:], (*path, key))
+
+
+def _children(data: object) -> Iterator[tuple[str | int, object]]:
+    if isinstance(data, dict):
+        yield from data.items()
+    elif isinstance(data, list):
+        yield from enumerate(data)
+
+
+def cross_checks(data: object) -> Iterator[Finding]:
+    """Find contradictions between settings."""
+    yield from _same_listener(data)
+    yield from _vendors(data)
+    yield from _same_mounts(data)
+    yield from _repeated(data, ("clients", EACH, "name"), "another client has this name")
+    yield from _repeated(data, ("clients", EACH, "authenticate", "api_key_sha256"), "another client has this key")
+
+
+def _same_listener(data: object) -> Iterator[Finding]:
+    traffic = [value for _, value in _matching(data, ("listen",), ())]
+    for path, value in _matching(data, ("admin", "listen"), ()):
+        if isinstance(value, str) and value in traffic and not value.endswith(":0"):
+            yield path, "must differ from the traffic listener's address"
+
+
+def _vendors(data: object) -> Iterator[Finding]:
+    for path, vendor in _matching(data, ("vendors", EACH), ()):
+        if isinstance(vendor, dict):
+            yield from _vendor(vendor, path)
+
+
+def _vendor(vendor: Mapping[str, object], path: KeyPath) -> Iterator[Finding]:
+    kind = vendor.get("kind")
+    for key, only in KIND_ONLY.items():
+        if key in vendor and kind in KINDS and kind != only:
+            yield (*path, key), f"is for vendors of kind {only} only"
+    if kind == "generic" and "catalog" not in vendor:
+        yield path, "a vendor of kind generic needs a catalog"
+    mount = vendor.get("mount")
+    if isinstance(mount, dict) and mount.get("path") is None and mount.get("host") is None:
+        yield (*path, "mount"), "needs a path, a host or both"
+
+
+def _same_mounts(data: object) -> Iterator[Finding]:
+    """Two vendors may share a host or a prefix, but not both: then no request could tell them apart."""
+    seen: dict[tuple[object, object], str | int] = {}
+    for path, mount in _matching(data, ("vendors", EACH, "mount"), ()):
+        if not isinstance(mount, dict):
+            continue
+        place = (_text(mount.get("host")), _text(mount.get("path")))
+        first = seen.setdefault(place, path[1])
+        if first != path[1] and place != (None, None) and "" not in place:
+            yield path, f"is the same as the mount of vendor '{first}'"
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _repeated(data: object, pattern: tuple[str, ...], message: str) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for path, value in _matching(data, pattern, ()):
+        if not isinstance(value, str):
+            continue
+        if value.lower() in seen:
+            yield path, message
+        seen.add(value.lower())

@@ -1,0 +1,214 @@
+"""Configuration and catalogue files → `Loaded`, or every problem at once. Mistakes of users are values, never exceptions."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from pydantic import ValidationError
+
+from proxy.catalog import Catalog
+from proxy.settings.catalog_build import MAX_CATALOG_BYTES, CatalogSource, read_catalog
+from proxy.settings.checks import EACH, Finding, cross_checks, not_served, without
+from proxy.settings.document import Document, read_document
+from proxy.settings.expand import Expanded, expand, masked
+from proxy.settings.messages import findings
+from proxy.settings.problems import START, KeyPath, Problem, Problems, collect
+from proxy.settings.schema import KINDS, Settings
+
+MAX_SETTINGS_BYTES: Final = 1024 * 1024
+MAX_CA_BYTES: Final = 8 * 1024 * 1024
+_HIDDEN_ALWAYS: Final = ("clients", EACH, "authenticate", "api_key_sha256")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Loaded:
+    """A whole configuration. `files` are all files it was read from; `digest` (SHA-256, hex) changes with their contents."""
+
+    settings: Settings
+    catalogs: Mapping[str, Catalog]
+    files: tuple[Path, ...]
+    digest: str
+    shown: object = field(compare=False)
+    """The configuration as it was written, as plain data, with `***` in place of every secret."""
+
+
+def load_settings(path: Path, environ: Mapping[str, str]) -> Loaded | Problems:
+    """Load a configuration file and the catalogues it names."""
+    raw = read_file(path, str(path), MAX_SETTINGS_BYTES)
+    if isinstance(raw, Problem):
+        return collect([raw])
+    return parse_settings(raw, environ, file=path)
+
+
+def load_catalog(path: Path) -> CatalogSource | Problems:
+    """Load one catalogue file."""
+    raw = read_file(path, str(path), MAX_CATALOG_BYTES)
+    return collect([raw]) if isinstance(raw, Problem) else read_catalog(raw, str(path))
+
+
+def parse_settings(raw: bytes, environ: Mapping[str, str], *, file: Path) -> Loaded | Problems:
+    """Read the text of a configuration file. `file` is its name in messages; relative paths count from its directory."""
+    document = read_document(raw, str(file), MAX_SETTINGS_BYTES)
+    if isinstance(document, Problems):
+        return document
+    expanded = expand(document, environ)
+    settings, problems = _validate(document, expanded, file.parent)
+    files = _Files(document, expanded, file.parent)
+    files.read()
+    problems += files.problems
+    if problems or settings is None:
+        return collect(problems)
+    return Loaded(
+        settings=settings.model_copy(update={"vendors": _with_catalog_paths(settings, files.paths)}),
+        catalogs=MappingProxyType(files.catalogs),
+        files=(file, *files.contents),
+        digest=_digest([raw, *files.contents.values()]),
+        shown=_shown(expanded),
+    )
+
+
+def builtin_config_directory() -> Path:
+    """Return the shipped configuration: inside the package when installed from a wheel, else the checkout's `config`."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "builtin_config"
+    return installed if installed.is_dir() else package.parent / "config"
+
+
+def read_file(path: Path, shown: str, max_bytes: int) -> bytes | Problem:
+    """Read a file up to one byte more than `max_bytes`; `shown` is its name in messages."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(max_bytes + 1)
+    except OSError as error:
+        return Problem(shown, START, "", f"cannot be read: {error.strerror or 'unknown error'}")
+    except ValueError:
+        return Problem(shown, START, "", "cannot be read: not the name of a file")
+
+
+# --- validation -----------------------------------------------------------------------------------------
+
+
+def _validate(document: Document, expanded: Expanded, directory: Path) -> tuple[Settings | None, list[Problem]]:
+    """Validate the expanded data; what could not be expanded is reported once, as that."""
+    unserved = not_served(expanded.data)
+    data = without(expanded.data, frozenset(path for path, _ in unserved))
+    found: list[Finding] = [*unserved, *cross_checks(data)]
+    settings = None
+    try:
+        settings = Settings.model_validate(data, context={"directory": directory})
+    except ValidationError as error:
+        found += findings(error, Settings)
+    problems = [document.problem(path, message) for path, message in found if path not in expanded.failed]
+    return settings, [*expanded.problems, *problems]
+
+
+def _shown(expanded: Expanded) -> object:
+    clients = expanded.data.get("clients", []) if isinstance(expanded.data, dict) else []
+    hashes = {("clients", index, *_HIDDEN_ALWAYS[2:]) for index in range(len(clients))}
+    return masked(expanded.data, expanded.secret | hashes)
+
+
+def _digest(contents: list[bytes]) -> str:
+    state = hashlib.sha256()
+    for content in contents:
+        state.update(len(content).to_bytes(8, "big") + content)
+    return state.hexdigest()
+
+
+def _with_catalog_paths(settings: Settings, paths: Mapping[str, Path]) -> Mapping[str, object]:
+    """Fill in the shipped catalogues' paths, so that nobody has to know the rule twice."""
+    return MappingProxyType({name: vendor.model_copy(update={"catalog": paths[name]}) for name, vendor in settings.vendors.items()})
+
+
+# --- the files a configuration names --------------------------------------------------------------------
+
+
+class _Files:
+    """Reads the catalogues and CA files that a configuration (which may have other mistakes) names."""
+
+    def __init__(self, document: Document, expanded: Expanded, directory: Path) -> None:
+        self._document = document
+        self._expanded = expanded
+        self._directory = directory
+        self._sources: dict[Path, CatalogSource | Problems] = {}
+        self.catalogs: dict[str, Catalog] = {}
+        self.paths: dict[str, Path] = {}
+        self.contents: dict[Path, bytes] = {}
+        self.problems: list[Problem] = []
+
+    def read(self) -> None:
+        """Read them all."""
+        for name, vendor in _vendor_rows(self._expanded.data):
+            self._catalog(name, vendor)
+            self._ca_file(name, vendor)
+
+    def _catalog(self, name: str, vendor: Mapping[str, object]) -> None:
+        path, key = self._catalog_path(vendor), ("vendors", name, "catalog")
+        if path is None or key in self._expanded.failed:
+            return
+        if path not in self._sources:
+            raw = self._contents(path, key, MAX_CATALOG_BYTES)
+            if raw is None:
+                return
+            self._sources[path] = read_catalog(raw, self._name(path, name, key))
+        source = self._sources[path]
+        if isinstance(source, Problems):
+            self.problems += source
+            return
+        self.paths[name], self.catalogs[name] = path, source.catalog
+        self._check_kind(key, vendor, source.catalog)
+
+    def _catalog_path(self, vendor: Mapping[str, object]) -> Path | None:
+        kind, catalog = vendor.get("kind"), vendor.get("catalog")
+        if isinstance(catalog, str) and catalog.isprintable() and catalog:
+            return Path(self._directory, catalog)
+        if catalog is None and kind in KINDS and kind != "generic":
+            return builtin_config_directory() / "catalogs" / f"{kind}.yaml"
+        return None
+
+    def _check_kind(self, key: KeyPath, vendor: Mapping[str, object], catalog: Catalog) -> None:
+        """A built-in kind with another vendor's catalogue would know none of the operations, and forward everything."""
+        kind = vendor.get("kind")
+        if kind in KINDS and kind not in ("generic", catalog.vendor):
+            self.problems.append(self._document.problem(key, f"the catalogue is not about vendor {kind}"))
+
+    def _ca_file(self, name: str, vendor: Mapping[str, object]) -> None:
+        value, key = vendor.get("ca_file"), ("vendors", name, "ca_file")
+        if not isinstance(value, str) or not value.isprintable() or not value or key in self._expanded.failed:
+            return
+        path = Path(self._directory, value)
+        if self._contents(path, key, MAX_CA_BYTES) is not None and not _holds_certificates(path):
+            self.problems.append(self._document.problem(key, "the file holds no usable PEM certificates"))
+
+    def _contents(self, path: Path, key: KeyPath, max_bytes: int) -> bytes | None:
+        raw = read_file(path, "", max_bytes)
+        if isinstance(raw, Problem):
+            self.problems.append(self._document.problem(key, f"the file {raw.message}"))
+            return None
+        self.contents[path] = raw
+        return raw
+
+    def _name(self, path: Path, vendor: str, key: KeyPath) -> str:
+        """The name of a catalogue in messages: a path that came from the environment is a secret."""
+        return f"(catalogue of {vendor})" if key in self._expanded.secret else str(path)
+
+
+def _holds_certificates(path: Path) -> bool:
+    """Whether TLS can use the file: a wrong one must not be found out at the first connection."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except OSError:  # SSLError is one
+        return False
+    return True
+
+
+def _vendor_rows(data: object) -> Iterator[tuple[str, Mapping[str, object]]]:
+    vendors = data.get("vendors") if isinstance(data, dict) else None
+    if isinstance(vendors, dict):
+        yield from ((name, vendor) for name, vendor in vendors.items() if isinstance(vendor, dict))

@@ -1,0 +1,220 @@
+"""Every setting: its name, meaning, default and bounds. The result of loading a configuration file is a frozen `Settings`.
+
+Durations end in `_s` (seconds), sizes in `_bytes`. `scopegate schema` and the reference documentation are made from this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from pydantic import AfterValidator, Field
+
+from proxy.model import Mode, OnUnknown
+from proxy.settings.values import (
+    Address,
+    AddressField,
+    ClientName,
+    HostField,
+    MountPath,
+    Origin,
+    OriginField,
+    PathField,
+    Seconds,
+    Section,
+    Sha256Field,
+    ShortText,
+    VendorName,
+    WholeNumber,
+)
+
+ANONYMOUS: Final = "anonymous"
+"""The name of a caller that is no configured client."""
+KINDS: Final = ("ringcentral", "8x8", "newvoicemedia", "generic")
+Kind = Literal["ringcentral", "8x8", "newvoicemedia", "generic"]
+
+_Value = TypeVar("_Value")
+
+
+def _read_only(value: Mapping[str, _Value]) -> Mapping[str, _Value]:
+    return MappingProxyType(dict(value))
+
+
+class AdminSettings(Section):
+    """The admin listener: metrics, health, console and API. Keep it off public networks."""
+
+    listen: AddressField = Field(
+        default=Address("127.0.0.1", 9090),
+        json_schema_extra={"default": "127.0.0.1:9090"},
+        description="Address of the admin listener; never the traffic listener's.",
+    )
+
+
+class MountSettings(Section):
+    """Which requests belong to a vendor: by path prefix, by host name, or both. The longest path prefix wins."""
+
+    path: MountPath | None = Field(default=None, description="Path prefix that is taken off before forwarding, for example /ringcentral.")
+    host: HostField | None = Field(default=None, description="Host name (without port) by which apps call this vendor.")
+
+
+class TimeoutSettings(Section):
+    """How long the proxy waits for one vendor."""
+
+    connect_s: Seconds = Field(default=5, description="Seconds to wait for a connection to the vendor, TLS included.")
+    response_head_s: Seconds = Field(default=30, description="Seconds to wait for status and headers once the request was sent.")
+    body_idle_s: Seconds = Field(default=60, description="Seconds without a byte of the vendor's body before the request is given up.")
+
+
+class GrantSettings(Section):
+    """What an operator already knows about one user: these API categories on these PBXs."""
+
+    user: ShortText = Field(description="The user name that logs in.")
+    pbx: Annotated[tuple[ShortText, ...], Field(min_length=1, max_length=1000)] = Field(description="Names of the PBXs.")
+    categories: Annotated[tuple[ShortText, ...], Field(min_length=1, max_length=100)] = Field(
+        description="API categories the user may use on each of those PBXs, and the only ones."
+    )
+
+    def as_mapping(self) -> Mapping[str, object]:
+        """Return the entry as plain data, as vendors read it."""
+        return {"user": self.user, "pbx": self.pbx, "categories": self.categories}
+
+
+class VendorSettings(Section):
+    """One vendor: where apps reach it here, where it really is, and how its requests are decided."""
+
+    kind: Kind = Field(description="Which vendor's rules apply; generic takes them all from the catalogue.")
+    mount: MountSettings = Field(description="Which requests belong to this vendor: path, host or both.")
+    upstream: OriginField = Field(description="The vendor's API: scheme, host and perhaps port.")
+    media_upstream: OriginField | None = Field(
+        default=None, description="ringcentral only: the host that serves recordings and other media."
+    )
+    token_upstream: OriginField | None = Field(default=None, description="newvoicemedia only: the host that issues tokens.")
+    catalog: PathField | None = Field(
+        default=None,
+        description="Catalogue file, relative to this file. Without it the shipped catalogue of the kind is used; generic needs one.",
+    )
+    mode: Mode | None = Field(default=None, description="Overrides the global mode for this vendor.")
+    on_unknown_operation: OnUnknown = Field(
+        default=OnUnknown.FORWARD, description="What to do with an operation that is not in the catalogue."
+    )
+    on_unknown_token: OnUnknown = Field(default=OnUnknown.FORWARD, description="What to do with a token of which nothing is known.")
+    implied_scopes: Literal["presume", "ignore"] = Field(
+        default="presume",
+        description="presume: scopes that a held one implies count as held until the vendor says otherwise; ignore: to the letter.",
+    )
+    rewrite_links: bool = Field(
+        default=False, description="Whether the vendor's own addresses in JSON bodies are pointed back at the proxy."
+    )
+    timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="How long to wait for this vendor.")
+    ca_file: PathField | None = Field(default=None, description="PEM file with the private CA of the upstream, relative to this file.")
+    grants: Annotated[tuple[GrantSettings, ...], Field(max_length=10_000)] = Field(
+        default=(), description="8x8 only: what is already known about users' access; 8x8 itself tells nobody."
+    )
+    learned_ttl_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        default=900, description="Seconds for which a right stays believed absent after the vendor refused for want of it."
+    )
+    recheck_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        default=60, description="Seconds after which an absent right that an administrator can grant is tried again with a real request."
+    )
+
+    def grants_as_mappings(self) -> tuple[Mapping[str, object], ...]:
+        """Return the configured grants as plain data, as `Vendor` takes them."""
+        return tuple(grant.as_mapping() for grant in self.grants)
+
+
+class AuthenticateSettings(Section):
+    """How a client proves who it is."""
+
+    api_key_sha256: Sha256Field = Field(description="SHA-256 of the client's key (sent as Scopegate-Key), 64 hexadecimal digits.")
+
+
+class ClientSettings(Section):
+    """One internal app."""
+
+    name: ClientName = Field(description="The app's name in logs and metrics.")
+    authenticate: AuthenticateSettings = Field(description="How the app proves who it is.")
+    mode: Mode | None = Field(default=None, description="Overrides the vendor's mode for this app.")
+
+
+class LimitSettings(Section):
+    """Bounds on everything that comes from outside."""
+
+    max_header_bytes: WholeNumber = Field(
+        default=32_768, ge=1024, le=1_048_576, description="Largest header section of a request, in bytes (431)."
+    )
+    max_headers: WholeNumber = Field(default=100, ge=10, le=1000, description="Most header fields of a request (431).")
+    max_url_bytes: WholeNumber = Field(default=16_384, ge=256, le=65_536, description="Longest request target, in bytes (414).")
+    max_body_bytes: WholeNumber = Field(default=0, ge=0, le=2**50, description="Largest request body, in bytes (413); 0 means no limit.")
+    max_connections: WholeNumber = Field(default=4096, ge=1, le=1_000_000, description="Most connections of apps at one time.")
+    max_in_flight: WholeNumber = Field(default=512, ge=1, le=1_000_000, description="Most requests under way to one vendor at one time.")
+    max_queued: WholeNumber = Field(default=256, ge=0, le=1_000_000, description="Most requests waiting for a place, per vendor (503).")
+    queue_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(default=2, description="Seconds a request may wait for a place (503).")
+    max_pipelined: WholeNumber = Field(default=32, ge=1, le=1000, description="Most requests read ahead on one connection.")
+    max_idle_upstream: WholeNumber = Field(default=64, ge=0, le=10_000, description="Most idle connections kept open to one vendor.")
+    max_known_tokens: WholeNumber = Field(default=100_000, ge=1, le=10_000_000, description="Most tokens of which knowledge is kept.")
+    max_learning_bytes: WholeNumber = Field(
+        default=262_144,
+        ge=4096,
+        le=16_777_216,
+        description="Most bytes of one body that are copied to learn from; longer ones teach nothing.",
+    )
+    header_read_s: Seconds = Field(
+        default=10, description="Seconds in which a request's headers must arrive (protection against slow senders)."
+    )
+    body_idle_s: Seconds = Field(default=60, description="Seconds without a byte of an app's body before the request is given up.")
+    keepalive_idle_s: Seconds = Field(default=75, description="Seconds an app's connection may stay open without a request.")
+    shutdown_grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        default=30, description="Seconds that requests get to end at shutdown."
+    )
+
+
+class LogSettings(Section):
+    """What is written to standard output."""
+
+    format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto is text on a terminal and JSON lines everywhere else."
+    )
+    decisions: bool = Field(default=True, description="Whether one line per request is written.")
+
+
+class Settings(Section):
+    """A Scopegate configuration."""
+
+    listen: AddressField = Field(
+        default=Address("127.0.0.1", 8080), json_schema_extra={"default": "127.0.0.1:8080"}, description="Address of the traffic listener."
+    )
+    admin: AdminSettings = Field(default_factory=AdminSettings, description="The admin listener.")
+    mode: Mode = Field(default=Mode.ENFORCE, description="enforce: answer locally; shadow: only record it; off: decide nothing.")
+    public_url: OriginField | None = Field(
+        default=None, description="How apps reach the proxy; http:// and the traffic address by default."
+    )
+    vendors: Annotated[Mapping[VendorName, VendorSettings], Field(min_length=1, max_length=100), AfterValidator(_read_only)] = Field(
+        description="The vendors by name; names appear in logs and metrics."
+    )
+    clients: Annotated[tuple[ClientSettings, ...], Field(max_length=1000)] = Field(
+        default=(), description="The internal apps. Without any, every caller is 'anonymous'."
+    )
+    limits: LimitSettings = Field(default_factory=LimitSettings, description="Sizes, counts and waiting times that apps cannot exceed.")
+    log: LogSettings = Field(default_factory=LogSettings, description="The log on standard output.")
+    workers: WholeNumber = Field(default=1, ge=1, le=1, description="Number of worker processes; this version runs one.")
+
+    def mode_for(self, vendor: str, client: str = ANONYMOUS) -> Mode:
+        """Return the mode that counts: the client's, else the vendor's, else the global one."""
+        own = next((entry.mode for entry in self.clients if entry.name == client), None)
+        return own or self.vendors[vendor].mode or self.mode
+
+    @property
+    def public_origin(self) -> Origin:
+        """How apps reach the proxy."""
+        return self.public_url or Origin("http", self.listen.host, self.listen.port)
+
+
+def with_overrides(settings: Settings, *, listen: Address | None = None, admin: Address | None = None) -> Settings:
+    """Return the settings with the listeners that were given on the command line."""
+    changes: dict[str, Any] = {}
+    if listen is not None:
+        changes["listen"] = listen
+    if admin is not None:
+        changes["admin"] = settings.admin.model_copy(update={"listen": admin})
+    return settings.model_copy(update=changes)

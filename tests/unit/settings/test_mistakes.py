@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxy.settings import load_settings
+from tests.unit.settings.samples import CATALOG, CLIENT, HASH, VENDOR, loaded, problems
+
+NOT_AVAILABLE = "is not available in this version; remove it"
+
+
+def vendor(line: str) -> str:
+    """Add a line to the one vendor: it is line 7 of the file."""
+    return VENDOR + f"    {line}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (VENDOR + "lisen: 127.0.0.1:1\n", "7:1: lisen: unknown key; did you mean 'listen'?"),
+        (VENDOR + "log: {zzz: 1}\n", "7:7: log.zzz: unknown key; known here: format, decisions"),
+        (vendor("upstreem: x"), "7:5: vendors.rc.upstreem: unknown key; did you mean 'upstream'?"),
+        ("mode: off\n", "1:1: vendors: is required"),
+        ("vendors: {}\n", "1:1: vendors: must have 1 or more entries"),
+        ("vendors:\n", "1:1: vendors: must be a mapping of keys to values"),
+        ("", "1:1: must be a mapping of keys to values"),
+        ("- a\n", "1:1: must be a mapping of keys to values"),
+        (VENDOR + "mode: on\n", "7:1: mode: must be one of 'enforce', 'shadow' or 'off'"),
+        (VENDOR + "listen: 8080\n", "7:1: listen: must be host:port, for example 127.0.0.1:8080 or [::1]:8080"),
+        (VENDOR + "listen: h:70000\n", "7:1: listen: must be host:port, for example 127.0.0.1:8080 or [::1]:8080"),
+        (
+            VENDOR + "admin: {listen: 127.0.0.1:1}\nlisten: 127.0.0.1:1\n",
+            "7:9: admin.listen: must differ from the traffic listener's address",
+        ),
+        (VENDOR + "limits: {max_headers: many}\n", "7:10: limits.max_headers: must be a whole number"),
+        (VENDOR + "limits: {max_headers: true}\n", "7:10: limits.max_headers: must be a number"),
+        (VENDOR + "limits: {max_headers: 1}\n", "7:10: limits.max_headers: must be at least 10"),
+        (VENDOR + "limits: {body_idle_s: 0}\n", "7:10: limits.body_idle_s: must be greater than 0"),
+        (VENDOR + "limits: {body_idle_s: nan}\n", "7:10: limits.body_idle_s: must be a finite number"),
+        (VENDOR + "limits: [1]\n", "7:1: limits: must be a mapping of keys to values"),
+        (VENDOR + "log: {decisions: perhaps}\n", "7:7: log.decisions: must be true or false"),
+        (VENDOR + "clients: {}\n", "7:1: clients: must be a list"),
+        (
+            VENDOR + CLIENT.replace("app", "anonymous"),
+            "8:5: clients[0].name: must have 1 to 64 of a-z, 0-9 and '-', and not be 'anonymous'",
+        ),
+        (
+            VENDOR + CLIENT.replace(HASH, "12"),
+            "9:20: clients[0].authenticate.api_key_sha256: must be the SHA-256 of the key, as 64 hexadecimal digits",
+        ),
+        (VENDOR + "clients: [{name: app}]\n", "7:11: clients[0].authenticate: is required"),
+        (VENDOR.replace("  rc:", "  RC:"), "2:3: vendors.RC: a vendor's name has 1 to 64 of a-z, 0-9 and '-', and does not begin with '-'"),
+        (
+            VENDOR.replace("kind: ringcentral", "kind: ringo"),
+            "3:5: vendors.rc.kind: must be one of 'ringcentral', '8x8', 'newvoicemedia' or 'generic'",
+        ),
+        (VENDOR.replace("{path: /rc}", "{}"), "4:5: vendors.rc.mount: needs a path, a host or both"),
+        (
+            VENDOR.replace("/rc}", "/rc, host: RC.example.com}"),
+            "4:24: vendors.rc.mount.host: must be a host name in lower case, without scheme and port",
+        ),
+        (
+            VENDOR.replace("/rc}", "/rc, host: 'h:80'}"),
+            "4:24: vendors.rc.mount.host: must be a host name in lower case, without scheme and port",
+        ),
+        (vendor("token_upstream: https://x"), "7:5: vendors.rc.token_upstream: is for vendors of kind newvoicemedia only"),
+        (vendor("grants: []"), "7:5: vendors.rc.grants: is for vendors of kind 8x8 only"),
+        (
+            VENDOR.replace("kind: ringcentral", "kind: generic") + "    media_upstream: https://x\n",
+            "7:5: vendors.rc.media_upstream: is for vendors of kind ringcentral only",
+        ),
+        (VENDOR.replace("kind: ringcentral", "kind: 8x8"), "6:5: vendors.rc.catalog: the catalogue is not about vendor 8x8"),
+        (VENDOR.replace("catalog.yaml", "none.yaml"), "6:5: vendors.rc.catalog: the file cannot be read: No such file or directory"),
+        (VENDOR.replace("catalog.yaml", "."), "6:5: vendors.rc.catalog: the file cannot be read: Is a directory"),
+        (VENDOR.replace("catalog.yaml", '"a\\0b"'), "6:5: vendors.rc.catalog: must be the path of a file"),
+        (vendor("ca_file: none.pem"), "7:5: vendors.rc.ca_file: the file cannot be read: No such file or directory"),
+        (vendor("ca_file: catalog.yaml"), "7:5: vendors.rc.ca_file: the file holds no usable PEM certificates"),
+        (vendor("learned_ttl_s: 0"), "7:5: vendors.rc.learned_ttl_s: must be at least 1"),
+        (VENDOR + "mode: ${NONE}\n", "7:1: mode: the environment variable NONE is not set"),
+        (VENDOR + "tls: {}\n", f"7:1: tls: {NOT_AVAILABLE}"),
+        (VENDOR + "state: {path: x}\n", f"7:1: state: {NOT_AVAILABLE}"),
+        (VENDOR + "shared_state:\n", f"7:1: shared_state: {NOT_AVAILABLE}"),
+        (VENDOR + "audit: {path: x}\n", f"7:1: audit: {NOT_AVAILABLE}"),
+        (VENDOR + "workers: 2\n", "7:1: workers: more than one worker is not available in this version; remove it"),
+        (VENDOR + "workers: '2.0'\n", "7:1: workers: more than one worker is not available in this version; remove it"),
+        (VENDOR + "workers: 0\n", "7:1: workers: must be at least 1"),
+        (VENDOR + CLIENT + "    allow: []\n", f"10:5: clients[0].allow: {NOT_AVAILABLE} (nothing would enforce it)"),
+        (vendor("rewrite_links: true"), "7:5: vendors.rc.rewrite_links: rewriting links is not available in this version; remove it"),
+        (vendor("rewrite_links: 1.0"), "7:5: vendors.rc.rewrite_links: rewriting links is not available in this version; remove it"),
+        (vendor("rewrite_links: Yes"), "7:5: vendors.rc.rewrite_links: rewriting links is not available in this version; remove it"),
+    ],
+)
+def test_a_mistake_is_named_with_its_position_and_key(tmp_path: Path, text: str, problem: str) -> None:
+    assert problems(tmp_path, text) == [problem]
+
+
+def test_a_client_certificate_is_refused_and_a_key_asked_for(tmp_path: Path) -> None:
+    assert problems(tmp_path, VENDOR + "clients: [{name: app, authenticate: {mtls_san: x}}]\n") == [
+        "7:23: clients[0].authenticate.api_key_sha256: is required",
+        f"7:38: clients[0].authenticate.mtls_san: {NOT_AVAILABLE} and use api_key_sha256",
+    ]
+
+
+@pytest.mark.parametrize("path", ["rc", "/", "/rc/", "/a//b", "/a/../b", "/a/.", "/a b", "/ä", "/a%2Fb", "/{x}"])
+def test_a_mount_path_is_plain(tmp_path: Path, path: str) -> None:
+    (problem,) = problems(tmp_path, VENDOR.replace("path: /rc", f'path: "{path}"'))
+    assert problem.startswith("4:13: vendors.rc.mount.path: must begin with '/'")
+
+
+@pytest.mark.parametrize("path", ["/rc", "/a/b.c", "/..a", "/v1.0/x_y~z-"])
+def test_ordinary_mount_paths_are_accepted(tmp_path: Path, path: str) -> None:
+    assert loaded(tmp_path, VENDOR.replace("path: /rc", f'path: "{path}"')).settings.vendors["rc"].mount.path == path
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "refused"),
+    [
+        ("{path: /a}", "{path: /a}", True),
+        ("{host: h}", "{host: h}", True),
+        ("{path: /a, host: h}", "{path: /a, host: h}", True),
+        ("{path: /a}", "{path: /a/b}", False),
+        ("{path: /a}", "{path: /ab}", False),
+        ("{path: /a, host: h}", "{path: /a, host: i}", False),
+        ("{path: /a}", "{host: h}", False),
+        ("{host: h}", "{path: /a, host: h}", False),
+    ],
+)
+def test_two_vendors_have_different_mounts(tmp_path: Path, first: str, second: str, refused: bool) -> None:
+    text = (
+        VENDOR.replace("{path: /rc}", first)
+        + f"  two:\n    mount: {second}\n    kind: ringcentral\n    upstream: http://h\n    catalog: catalog.yaml\n"
+    )
+    if refused:
+        assert problems(tmp_path, text) == ["8:5: vendors.two.mount: is the same as the mount of vendor 'rc'"]
+    else:
+        assert loaded(tmp_path, text).settings.vendors.keys() == {"rc", "two"}
+
+
+@pytest.mark.parametrize(
+    ("upstream", "words"),
+    [
+        ("ftp://h", "must begin with https:// or http://"),
+        ("h", "must begin with https:// or http://"),
+        ("https://", "must begin with https:// or http:// and a host name"),
+        ("https://u:p@h", "must not contain a user name or password"),
+        ("https://h/", "no path (not even '/')"),
+        ("https://h/base", "no path"),
+        ("https://h?q", "no path"),
+        ("https://h#f", "no path"),
+        ("https://h?", "no path"),
+        ("https://h:0", "must name a valid host"),
+        ("https://h:", "must name a valid host"),
+        ("https://h:99999", "with a port from 1 to 65535"),
+        ("https://h:x", "with a port from 1 to 65535"),
+        ("https://-h-", "must name a valid host"),
+        ("https://a_b", "must name a valid host"),
+        ("https://[::1", "must be an address such as"),
+        ("https://ä.example", "must be an address such as"),
+        ("https://h h", "must be an address such as"),
+    ],
+)
+def test_an_upstream_is_an_origin(tmp_path: Path, upstream: str, words: str) -> None:
+    (problem,) = problems(tmp_path, VENDOR.replace("https://api.example.com", f'"{upstream}"'))
+    assert problem.startswith("5:5: vendors.rc.upstream: ")
+    assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("upstream", "origin", "host"),
+    [
+        ("https://API.example.com", "https://api.example.com", "api.example.com"),
+        ("https://h:443", "https://h", "h"),
+        ("http://h:443", "http://h:443", "h:443"),
+        ("http://[::1]:8080", "http://[::1]:8080", "[::1]:8080"),
+    ],
+)
+def test_an_origin_knows_its_host_header(tmp_path: Path, upstream: str, origin: str, host: str) -> None:
+    read = loaded(tmp_path, VENDOR.replace("https://api.example.com", f'"{upstream}"')).settings.vendors["rc"].upstream
+    assert (str(read), read.host_and_port) == (origin, host)
+
+
+def test_a_generic_vendor_needs_a_catalogue(tmp_path: Path) -> None:
+    text = VENDOR.replace("kind: ringcentral", "kind: generic")
+    assert loaded(tmp_path, text).catalogs["rc"].vendor == "ringcentral"
+    assert problems(tmp_path, text.replace("    catalog: catalog.yaml\n", "")) == [
+        "2:3: vendors.rc: a vendor of kind generic needs a catalog"
+    ]
+
+
+def test_names_and_keys_of_clients_are_unique(tmp_path: Path) -> None:
+    twice = CLIENT + f"  - name: app\n    authenticate: {{api_key_sha256: {HASH.upper()}}}\n"
+    assert problems(tmp_path, VENDOR + twice) == [
+        "10:5: clients[1].name: another client has this name",
+        "11:20: clients[1].authenticate.api_key_sha256: another client has this key",
+    ]
+
+
+def test_all_problems_are_reported_at_once_and_in_order(tmp_path: Path) -> None:
+    text = "mode: ${NONE}\nlisten: x\ntls: {}\nunknown_thing: 1\n" + VENDOR.replace("{path: /rc}", "{}").replace("https:", "ftp:")
+    found = problems(tmp_path, text, catalog=CATALOG.replace("readRecording", "readLog"))
+    assert [problem.partition(": ")[0].rpartition("/")[2] for problem in found] == [
+        "catalog.yaml:8:6",
+        "1:1",
+        "2:1",
+        "3:1",
+        "4:1",
+        "8:5",
+        "9:5",
+    ]
+
+
+def test_problems_of_a_catalogue_name_its_file(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, VENDOR, catalog=CATALOG.replace("method: GET, path: /recording", "method: GTE ET, path: /recording"))
+    assert problem == f"{tmp_path}/catalog.yaml:8:25: operations[1].method: must be a method in capital letters, such as GET"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("none.yaml", "cannot be read: No such file or directory"), (".", "cannot be read: Is a directory")]
+)
+def test_an_unreadable_configuration_is_one_problem(tmp_path: Path, name: str, message: str) -> None:
+    path = tmp_path / name
+    assert str(load_settings(path, {})) == f"{path}:1:1: {message}"
+
+
+def test_a_name_that_no_file_can_have_is_one_problem() -> None:
+    assert "cannot be read" in str(load_settings(Path("a\0b"), {}))
