@@ -47,6 +47,8 @@ from proxy.vendors.shapes import private_texts, sanitised
 
 PBX: Final = "pbx"
 """The kind of resources that are PBX names (in a query); `pbx-id` are the opaque ids of paths."""
+SOMEWHERE: Final = f"{PBX}:"
+"""The PBX without a name, which no request can ask for: a scope bound to it may hold elsewhere, so its absence proves nothing."""
 TOKEN_ENDPOINTS: Final = (
     TokenEndpoint("/analytics/work/v1/oauth/token", scope_from="none"),
     TokenEndpoint("/oauth/v2/token", scope_from="response"),
@@ -123,17 +125,23 @@ class EightByEight(Vendor):
         configured names that differ only in case may be two users: then only the exact one counts.
         """
         same = [entry for entry in self.configured_grants if str(entry.get("user")).casefold() == user.casefold()]
-        exact = [entry for entry in same if entry.get("user") == user]
-        if exact or len({entry.get("user") for entry in same}) > 1:
-            return exact
-        return same
+        if len({entry.get("user") for entry in same}) == 1:
+            return same
+        return [entry for entry in same if entry.get("user") == user]
 
     def _product_login(self, login: Login, seen: Seen) -> Issued | None:
         issue = read_issue(login, types=PRODUCT_TOKEN_TYPES, digits=True)
         products, client = _products(login.answer), client_of(login.form, seen.headers)
         if issue is None or not products or client is None:
             return None
-        return with_scopes(replace(issue, subject=client), Told(products, Source.TOKEN_RESPONSE), self.catalog)
+        issue = with_scopes(replace(issue, subject=client), Told(products, Source.TOKEN_RESPONSE), self.catalog)
+        return replace(issue, grants=replace(issue.grants, bound=self._undecided(issue.grants.scopes)))
+
+    def _undecided(self, products: frozenset[str]) -> frozenset[tuple[str, str]]:
+        """Keep the API categories open: the list of API products is complete for products, and says nothing of a user's categories."""
+        bound = (operation for operation in self.catalog.operations if operation.resource is not None)
+        categories = {name for operation in bound for alternative in operation.alternatives() for name in alternative}
+        return frozenset((category, SOMEWHERE) for category in categories - products)
 
     # --- refusals ---
 

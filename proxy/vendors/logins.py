@@ -31,7 +31,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The scopes a login tells, and which side told them; no names: it tells nothing certain."""
+    """The scopes a login tells, and which side told them. No names: it tells nothing, whatever the source."""
 
     names: frozenset[str] = frozenset()
     source: Source = Source.NONE
@@ -92,9 +92,7 @@ def told_scopes(endpoint: TokenEndpoint, login: Login) -> Told | None:
 
 def _told(value: object, separator: str | None, source: Source) -> Told | None:
     names = scope_names(value, separator) if isinstance(value, str) else None
-    if names is None:
-        return None
-    return Told(names, source) if names else Told()
+    return None if names is None else Told(names, source)
 
 
 def with_scopes(issue: Issued, told: Told, catalog: Catalog) -> Issued:

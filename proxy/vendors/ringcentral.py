@@ -191,8 +191,8 @@ class Report:
 
     @property
     def names_app_permission(self) -> bool:
-        """Whether the body says that the app lacks a permission, and nothing else."""
-        return {"InsufficientPermissions", _NO_APP_PERMISSION} <= self.codes and _NO_USER_PERMISSION not in self.codes
+        """Whether the body says that the app lacks a permission."""
+        return {"InsufficientPermissions", _NO_APP_PERMISSION} <= self.codes
 
 
 def read_report(seen: Seen) -> Report | None:

@@ -7,7 +7,21 @@ from dataclasses import replace
 import pytest
 
 from proxy.catalog import compile_catalog
-from proxy.model import Deny, Grants, Lack, NotKnown, OneOf, Operation, Reason, RefusalTemplate, ResourceRule, ScopeInfo, Source
+from proxy.model import (
+    Deny,
+    Grants,
+    Indeterminate,
+    Lack,
+    NotKnown,
+    OneOf,
+    Operation,
+    Permit,
+    Reason,
+    RefusalTemplate,
+    ResourceRule,
+    ScopeInfo,
+    Source,
+)
 from proxy.prediction import predict
 from proxy.telemetry.exchange import ResponseKind
 from proxy.vendors.base import EVERY_BODY, NO_WATCH, Fact, Issued, Lacks, Verdict, no_access_at_all
@@ -143,10 +157,21 @@ def test_a_failed_login_teaches_nothing() -> None:
 @pytest.mark.parametrize("without", [(), ("api_product_list",), ("api_product_list_json",)])
 def test_the_api_products_of_a_token_are_all_its_scopes(without: tuple[str, ...]) -> None:
     fact = issued(product_login(None, *without))
-    assert fact.grants == Grants(scopes=frozenset({"QM - API", "vcc"}), complete=True)
+    assert fact.grants.scopes == {"QM - API", "vcc"}
+    assert fact.grants.complete
     assert fact.source is Source.TOKEN_RESPONSE
     assert fact.subject == "key"
     assert fact.expires_in == 1799
+
+
+@pytest.mark.parametrize(("products", "channels"), [(["vcc"], Permit), (["storage"], Deny)])
+def test_api_products_decide_about_products_and_never_about_categories(products: list[str], channels: type) -> None:
+    grants = issued(product_login({"api_product_list_json": products}, "api_product_list")).grants
+    assert isinstance(predict(operation(CATALOG, "channels"), grants), channels)
+    for raw in (RECORDS, "/analytics/work/v2/call-records", SUMMARY, QUEUES):
+        match = CATALOG.find("GET", target(raw).path)
+        assert match is not None
+        assert isinstance(predict(match.operation, grants, VENDOR.resources(match, target(raw))), Indeterminate)
 
 
 @pytest.mark.parametrize(
@@ -242,6 +267,12 @@ def test_an_operation_that_depends_on_more_than_itself_learns_no_stand_in() -> N
 )
 def test_a_contradictory_or_foreign_refusal_teaches_nothing(raw: str, status: int, body: object, subject: str) -> None:
     assert VENDOR.learn(seen(VENDOR, "GET", raw, status, body, subject=subject)) == ()
+
+
+def test_a_refusal_that_names_a_pbx_says_nothing_about_ids() -> None:
+    by_id = Operation("8x8", "by-id", "GET", "/by-id", NotKnown(), resource=ResourceRule("pbx-id", "query", "id"))
+    vendor = EightByEight("8x8", compile_catalog("8x8", (by_id,)))
+    assert vendor.learn(seen(vendor, "GET", "/by-id", 400, category_body())) == ()
 
 
 def test_too_many_names_teach_nothing() -> None:

@@ -287,6 +287,7 @@ def changed(path: tuple[str | int, ...], value: object) -> bytes:
         (("errors", 0, "errorCode"), "CMN-408"),
         (("errors", 0, "errorCode"), ["CMN-401"]),
         (("errorCode",), "CMN-401"),
+        (("errors",), [*json.loads(sample("ringcentral/refusal-ReadCallLog.json"))["errors"], {"errorCode": "CMN-109"}]),
         (("errors",), {"errorCode": "CMN-401"}),
         (("errors",), ["CMN-401"]),
     ],
