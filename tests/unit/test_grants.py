@@ -145,6 +145,7 @@ def test_bound_rights_are_bounded() -> None:
     assert MAX_BOUND == 1024
     assert len(proved_on(MAX_BOUND).grants.bound) == MAX_BOUND
     assert proved_on(MAX_BOUND + 1).grants.bound == frozenset()
+    assert proved_on(MAX_BOUND, Grants(bound=frozenset({("A", NORTH)}))).grants.bound == proved_on(MAX_BOUND).grants.bound
     assert proved_on(MAX_BOUND).with_held(frozenset({"A"}), frozenset({"pbx:0"})).grants == proved_on(MAX_BOUND).grants
 
 
@@ -188,7 +189,9 @@ def test_what_was_put_is_found_until_it_ends() -> None:
     assert store.get(b"1", 9.9) is entry
     assert store.get(b"2", 0) is None
     assert store.get(b"1", 10) is None
-    assert (len(store), store.expirations, store.evictions) == (0, 1, 0)
+    store.put(b"1", entry)
+    assert store.get(b"1", 11) is None
+    assert (len(store), store.expirations, store.evictions) == (0, 2, 0)
 
 
 def test_an_entry_ends_even_while_its_lacks_go_on() -> None:

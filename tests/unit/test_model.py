@@ -11,7 +11,7 @@ def operation(requirement: OneOf | AnyToken | NotKnown) -> Operation:
 
 @pytest.mark.parametrize("alternatives", [(), ((),), (("A",), ())])
 def test_an_empty_requirement_cannot_be_made(alternatives: tuple[tuple[str, ...], ...]) -> None:
-    with pytest.raises(ValueError, match="a requirement needs at least one alternative, and each at least one scope"):
+    with pytest.raises(ValueError, match=r"^a requirement needs at least one alternative, and each at least one scope$"):
         OneOf(alternatives)
 
 
