@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
 from proxy.errors import Fault, problem
-from proxy.explain import explain
+from proxy.explain import Evidence, explain
 from proxy.model import OPERATION_SCOPE_PREFIX
 from proxy.ruling import LocalAnswer
 
@@ -21,16 +21,48 @@ def refusal_answer(ruling: Ruling, denial: Denial, policy: bool) -> LocalAnswer:
     mount = ruling.mount
     assert mount is not None
     refusal = write_refusal(mount, denial, policy)
-    member = explain(ruling.decision_id, mount.vendor, denial, ruling.knowledge, ruling.evidence)
+    member = explain(_ID_PLACE, mount.vendor, denial, ruling.knowledge, ruling.evidence)
     body = orjson.dumps({**refusal.body, "scopegate": member}, option=orjson.OPT_INDENT_2 if refusal.indent else None)
     extra = "".join(f"{name}: {value}\r\n" for name, value in refusal.headers.items())
-    fields = b"%bContent-Type: application/json\r\nCache-Control: no-store\r\nScopegate-Reason: %b\r\n%b%b" % (
-        ruling.stamp(b"proxy"),
+    fields = b"Content-Type: application/json\r\nCache-Control: no-store\r\nScopegate-Reason: %b\r\n%b%b" % (
         denial.reason.value.encode(),
         challenge(mount.vendor.name, denial).encode(),
         extra.encode("latin-1"),
     )
-    return LocalAnswer(refusal.status, fields, body)
+    before, _, after = body.rpartition(_ID_PLACE.encode())
+    kept = KeptRefusal(refusal.status, fields, before, after, ruling.missing, ruling.reason, ruling.evidence)
+    if refusal.constant and ruling.knowledge is not None and ruling.match is not None:
+        ruling.knowledge.memo[KeptRefusal, ruling.match.operation] = kept
+    return kept.answer(ruling)
+
+
+_ID_PLACE = "\ue000decision-id\ue000"
+"""Stands for the decision id while a body is written; private-use characters, which no vendor text has."""
+
+
+class KeptRefusal(NamedTuple):
+    """A written refusal that waits for a decision id. Kept with a token's knowledge, it dies with it."""
+
+    status: int
+    fields: bytes
+    before: bytes
+    after: bytes
+    missing: tuple[tuple[str, ...], ...]
+    reason: str
+    evidence: Evidence
+
+    def answer(self, ruling: Ruling) -> LocalAnswer:
+        """Return the answer for one more request like the first one."""
+        identifier = ruling.decision_id.encode()
+        return LocalAnswer(self.status, ruling.stamp(b"proxy") + self.fields, self.before + identifier + self.after)
+
+
+def kept_refusal(ruling: Ruling) -> KeptRefusal | None:
+    """Return the refusal written before for the same token and operation, if it may be given again."""
+    if ruling.knowledge is None or ruling.match is None:
+        return None
+    kept = ruling.knowledge.memo.get((KeptRefusal, ruling.match.operation))
+    return kept if isinstance(kept, KeptRefusal) else None
 
 
 def write_refusal(mount: Mount, denial: Denial, policy: bool) -> Refusal:

@@ -12,7 +12,7 @@ from proxy.bodies import decode_body
 from proxy.errors import TRANSPORT_REASONS, UPSTREAM_REASONS
 from proxy.gate import Gate
 from proxy.model import Deny, Indeterminate, NotApplicable, Permit
-from proxy.ruling import Mount, Ruling
+from proxy.ruling import Ruling
 from proxy.telemetry.exchange import Actual, Exchange, Outcome, Predicted, ResponseKind
 from proxy.vendors.base import Seen, plain_kind
 
@@ -127,36 +127,33 @@ class Closer:
 
 def _exchange(ruling: Ruling, result: Result, kind: ResponseKind, actual: Actual) -> Exchange:
     mount, match = ruling.mount, ruling.match
-    return Exchange(
-        decision_id=ruling.decision_id,
-        request_id=ruling.request_id,
-        started_at=ruling.started_at,
-        vendor=_vendor_name(mount),
-        client=ruling.client.name,
-        mode=ruling.mode.value,
-        method=ruling.effective_method,
-        operation=match.operation.id if match is not None else "",
-        route=match.operation.route if match is not None else "",
-        path=ruling.target.path if ruling.target is not None else "",
-        decision=ruling.decision,
-        predicted=_PREDICTED[type(ruling.prediction)],
-        outcome=Outcome.UPSTREAM_ERROR if result.fault in UPSTREAM_REASONS else ruling.outcome,
-        reason=ruling.reason,
-        missing=ruling.missing,
-        evidence=ruling.evidence.source.value,
-        fingerprint=ruling.fingerprint.hex() if ruling.fingerprint is not None else "",
-        cache=ruling.cache,
-        status=result.status,
-        answered_by=result.answered_by,
-        actual=actual,
-        response_kind=kind,
-        fault=result.fault or ruling.fault,
-        request_bytes=result.request_bytes,
-        response_bytes=result.response_bytes,
-        duration=result.duration,
-        vendor_duration=result.vendor_duration,
+    operation = match.operation if match is not None else None
+    return Exchange(  # by position: it is made for every request, and names cost as much as the rest of it
+        ruling.decision_id,
+        ruling.request_id,
+        ruling.started_at,
+        mount.vendor.name if mount is not None else "none",
+        ruling.client.name,
+        ruling.mode,
+        ruling.effective_method,
+        operation.id if operation is not None else "",
+        operation.route if operation is not None else "",
+        ruling.target.path if ruling.target is not None else "",
+        ruling.decision,
+        _PREDICTED[type(ruling.prediction)],
+        Outcome.UPSTREAM_ERROR if result.fault in UPSTREAM_REASONS else ruling.outcome,
+        ruling.reason,
+        ruling.missing,
+        ruling.evidence.source,
+        ruling.fingerprint.hex() if ruling.fingerprint is not None else "",
+        ruling.cache,
+        result.status,
+        result.answered_by,
+        actual,
+        kind,
+        result.fault or ruling.fault,
+        result.request_bytes,
+        result.response_bytes,
+        result.duration,
+        result.vendor_duration,
     )
-
-
-def _vendor_name(mount: Mount | None) -> str:
-    return mount.vendor.name if mount is not None else "none"

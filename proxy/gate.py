@@ -10,15 +10,16 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from proxy import errors
-from proxy.answers import problem_answer, refusal_answer
+from proxy.answers import kept_refusal, problem_answer, refusal_answer
 from proxy.clients import Client, identify_client
-from proxy.credentials import CredentialError, Fingerprint, Fingerprinter, Secret, bearer_token, check_token
+from proxy.credentials import Fingerprint, Fingerprinter, Secret
 from proxy.errors import Fault
 from proxy.explain import NO_EVIDENCE, Evidence
 from proxy.grants import Knowledge
-from proxy.headers import Credential, RequestHead
+from proxy.headers import RequestHead
 from proxy.identifiers import IdMaker
 from proxy.learning import Moment
+from proxy.locator import Locator, effective_operation
 from proxy.model import (
     NO_RESOURCES,
     NOTHING_KNOWN,
@@ -27,6 +28,7 @@ from proxy.model import (
     Indeterminate,
     Mode,
     NotApplicable,
+    Operation,
     Permit,
     Prediction,
     Reason,
@@ -34,11 +36,14 @@ from proxy.model import (
 from proxy.policy import NotAllowed, Verdict, allows
 from proxy.prediction import predict
 from proxy.ruling import Mount, Ruling
-from proxy.targets import BadTarget, Target, parse_target
 from proxy.telemetry.exchange import CacheResult, Decision, Outcome
+from proxy.token_reader import TokenReader
 from proxy.vendors.base import BadRequest, Denial, no_access_at_all
 
 PREDICTION_ERROR: Final = "prediction_error"
+_HIT: Final = CacheResult.HIT
+_MISS: Final = CacheResult.MISS
+_NOT_APPLICABLE: Final = NotApplicable()
 _DECISIONS: Final = {
     Permit: Decision.PERMIT,
     Deny: Decision.DENY,
@@ -58,7 +63,7 @@ class Clocks(Protocol):
 
 
 class Gate:
-    """Decides. `mounts` are tried longest path first; `clients` empty means that everybody is anonymous."""
+    """Decides. `clients` empty means that everybody is anonymous."""
 
     def __init__(
         self,
@@ -69,9 +74,10 @@ class Gate:
         make_id: IdMaker,
         on_bug: Callable[[BaseException], None],
     ) -> None:
-        self.mounts = tuple(sorted(mounts, key=lambda mount: (-len(mount.path), not mount.host)))
+        self.mounts = tuple(mounts)
+        self._locator = Locator(mounts)
+        self._tokens = TokenReader(fingerprinter)
         self._clients = tuple(clients)
-        self._fingerprinter = fingerprinter
         self._clocks = clocks
         self._make_id = make_id
         self._on_bug = on_bug
@@ -81,7 +87,7 @@ class Gate:
     def open(self, method: str, raw_target: bytes, head: RequestHead) -> Ruling:
         """Rule on one request: forward it, or answer it (`ruling.answer`)."""
         ruling = self._begin(method, head)
-        fault = self._locate(ruling, raw_target) or self._read(ruling)
+        fault = self._read(ruling, raw_target, head)
         if fault is not None:
             return self.refuse(ruling, fault)
         if ruling.mode is Mode.OFF:
@@ -111,92 +117,41 @@ class Gate:
         wall = self._clocks.wall()
         return Ruling(self._make_id(wall), wall, method, head)
 
-    # --- canonicalise, identify
+    # --- canonicalise, identify, know
 
-    def _locate(self, ruling: Ruling, raw_target: bytes) -> Fault | None:
-        """Read the target and find the mount; the target that is left is the vendor's."""
-        assert ruling.head is not None
-        target = parse_target(_origin_form(raw_target, ruling.head.host))
-        if isinstance(target, BadTarget):
-            return errors.from_bad_target(target.reason, target.detail)
-        mount = self._mount(target.path, ruling.head.host)
-        if mount is None:
-            return errors.NO_MOUNT
-        ruling.mount = mount
-        ruling.target = Target(target.path[len(mount.path) :] or "/", target.query) if mount.path else target
-        return None
-
-    def _mount(self, path: str, host: bytes) -> Mount | None:
-        for mount in self.mounts:
-            if not path.startswith(mount.path) or path[len(mount.path) : len(mount.path) + 1] not in ("", "/"):
-                continue
-            if not mount.host or mount.host == _host_name(host):
-                return mount
-        return None
-
-    def _read(self, ruling: Ruling) -> Fault | None:
-        """Find out which operation is meant, who asks, and with which token."""
-        mount, target, head = ruling.mount, ruling.target, ruling.head
-        assert mount is not None
-        assert target is not None
-        assert head is not None
+    def _read(self, ruling: Ruling, raw_target: bytes, head: RequestHead) -> Fault | None:
+        """Find out which operation of which vendor is meant, who asks, with which token, and what is known of it."""
+        found = self._locator.locate(ruling.method, raw_target, head)
+        if isinstance(found, Fault):
+            return found
+        located, target = found
+        ruling.mount = mount = located.mount
+        ruling.target = target
         ruling.client = client = identify_client(self._clients, head.client_key)
         ruling.mode = client.mode or mount.mode
-        method = mount.vendor.effective_method(ruling.method, target, head.named)
-        if isinstance(method, BadRequest):
-            return errors.from_bad_target(method.reason, method.detail)
-        ruling.effective_method = method
-        ruling.match = match = mount.vendor.catalog.find(method, target.path)
-        ruling.watch = mount.vendor.watch(method, target, match)
-        return self._know(ruling, mount, target, head)
-
-    # --- token, knowledge
-
-    def _know(self, ruling: Ruling, mount: Mount, target: Target, head: RequestHead) -> Fault | None:
-        found = self._credential(mount, target, head)
-        if isinstance(found, Fault) or found is None:
-            return found
-        token, fingerprint = found
-        ruling.fingerprint = fingerprint
-        ruling.knowledge = mount.store.get(fingerprint, self._clocks.now()) or self._knowledge_in_token(mount, token)
-        ruling.cache = CacheResult.MISS if ruling.knowledge is None else CacheResult.HIT
+        operation = effective_operation(ruling.method, located, target, head)
+        if isinstance(operation, BadRequest):
+            return errors.from_bad_target(operation.reason, operation.detail)
+        ruling.effective_method, ruling.match, ruling.watch = operation
+        credential = self._tokens.read(mount, target, head)
+        if isinstance(credential, Fault):
+            return credential
+        if credential is not None:
+            self._know(ruling, mount, *credential)
         return None
 
-    def _credential(self, mount: Mount, target: Target, head: RequestHead) -> Credential:
-        """Read the token; the one in the header is remembered with the head, which repeats on a connection."""
-        place = mount.vendor.token_place()
-        cached = head.credential
-        if cached is None or cached[0] is not mount:
-            cached = head.credential = (mount, self._from_header(mount, head, place.header, place.scheme))
-        found = cached[1]
-        if place.query_parameter is None or isinstance(found, Fault):
-            return found
-        values = target.parameters(place.query_parameter)
-        return found if not values else self._from_query(mount, values, found)
-
-    def _from_header(self, mount: Mount, head: RequestHead, header: str, scheme: str) -> Credential:
-        field = head.authorization if header == "Authorization" else head.named.get(header.lower())
-        if field is None:
-            return None
-        try:
-            token = bearer_token(field, scheme.lower().encode()) if scheme else check_token(field)
-        except CredentialError:
-            return errors.BAD_CREDENTIAL
-        return None if token is None else (token, self._fingerprinter(mount.vendor.name, token))
-
-    def _from_query(
-        self, mount: Mount, values: tuple[str, ...], found: tuple[Secret, Fingerprint] | None
-    ) -> tuple[Secret, Fingerprint] | Fault:
-        if len(values) > 1 or (found is not None and found[0] != Secret(values[0])):
-            return errors.TWO_CREDENTIALS
-        try:
-            token = check_token(values[0].encode())
-        except CredentialError:
-            return errors.BAD_CREDENTIAL
-        return token, self._fingerprinter(mount.vendor.name, token)
+    def _know(self, ruling: Ruling, mount: Mount, token: Secret, fingerprint: Fingerprint) -> None:
+        ruling.fingerprint = fingerprint
+        ruling.knowledge = mount.store.get(fingerprint, self._clocks.now()) or self._knowledge_in_token(mount, token)
+        ruling.cache = _MISS if ruling.knowledge is None else _HIT
 
     def _knowledge_in_token(self, mount: Mount, token: Secret) -> Knowledge | None:
-        issued = mount.vendor.knowledge_in_token(token)
+        """Read what the token itself tells; a bug on the way counts as not knowing."""
+        try:
+            issued = mount.vendor.knowledge_in_token(token)
+        except Exception as bug:
+            self._on_bug(bug)
+            return None
         return None if issued is None else mount.learner.issue(issued, self.moment())
 
     # --- predict, allow
@@ -211,26 +166,30 @@ class Gate:
             ruling.fault = PREDICTION_ERROR
             ruling.prediction = NotApplicable() if ruling.match is None else Indeterminate(ruling.match.operation, "internal error")
         ruling.decision = _DECISIONS[type(ruling.prediction)]
-        if isinstance(ruling.prediction, Permit | Deny) and ruling.knowledge is not None:
+        if ruling.knowledge is not None and ruling.evidence is NO_EVIDENCE:
             ruling.evidence = _evidence(ruling.prediction, ruling.knowledge)
 
     def _prediction(self, ruling: Ruling, mount: Mount) -> Prediction:
         """Ask `predict`; the answer for a token and an unbound operation is remembered with the token's knowledge."""
         match, knowledge = ruling.match, ruling.knowledge
         if match is None:
-            return NotApplicable()
+            return _NOT_APPLICABLE
         operation = match.operation
         if operation.resource is not None:
             assert ruling.target is not None
             ruling.resources = mount.vendor.resources(match, ruling.target)
-        if knowledge is None:
-            return predict(operation, NOTHING_KNOWN, ruling.resources, mount.implied_by)
-        if operation.resource is not None:
-            return predict(operation, knowledge.grants, ruling.resources, mount.implied_by)
-        known = knowledge.memo.get(operation)
-        if known is None:
-            known = knowledge.memo[operation] = predict(operation, knowledge.grants, NO_RESOURCES, mount.implied_by)
-        return known  # type: ignore[return-value] # the memo of an operation is always its prediction
+        elif knowledge is not None:
+            return self._remembered(ruling, operation, knowledge, mount)
+        grants = knowledge.grants if knowledge is not None else NOTHING_KNOWN
+        return predict(operation, grants, ruling.resources, mount.implied_by)
+
+    def _remembered(self, ruling: Ruling, operation: Operation, knowledge: Knowledge, mount: Mount) -> Prediction:
+        kept = knowledge.memo.get(operation)
+        if kept is None:
+            prediction = predict(operation, knowledge.grants, NO_RESOURCES, mount.implied_by)
+            kept = knowledge.memo[operation] = (prediction, _evidence(prediction, knowledge))
+        prediction, ruling.evidence = kept
+        return prediction
 
     def _allow(self, ruling: Ruling) -> Verdict | Fault:
         """Ask policy; a bug on the way refuses, because policy fails closed."""
@@ -247,12 +206,20 @@ class Gate:
     def _enforce(self, ruling: Ruling, verdict: Verdict) -> Ruling:
         prediction = ruling.prediction
         if isinstance(verdict, NotAllowed):
-            ruling.reason = verdict.reason.value
+            ruling.reason = verdict.reason
         elif isinstance(prediction, Deny):
+            kept = kept_refusal(ruling) if ruling.mode is Mode.ENFORCE else None
+            if kept is not None:
+                ruling.missing, ruling.reason, ruling.decision = kept.missing, kept.reason, Decision.DENY
+                ruling.answer, ruling.outcome = kept.answer(ruling), Outcome.DENIED
+                return ruling
             ruling.missing = prediction.missing
-            ruling.reason = self._reason(ruling, prediction).value
+            ruling.reason = self._reason(ruling, prediction)
         else:
             return ruling
+        return self._refuse_or_shadow(ruling, verdict)
+
+    def _refuse_or_shadow(self, ruling: Ruling, verdict: Verdict) -> Ruling:
         if ruling.mode is Mode.SHADOW:
             ruling.decision, ruling.outcome = Decision.WOULD_DENY, Outcome.WOULD_DENY
             return ruling
@@ -301,27 +268,14 @@ class Gate:
         return Moment(self._clocks.now(), self._clocks.wall())
 
 
-def _evidence(prediction: Permit | Deny, knowledge: Knowledge) -> Evidence:
-    if isinstance(prediction, Permit):
-        trivial = isinstance(prediction.operation.requirement, AnyToken)
-        return NO_EVIDENCE if trivial else Evidence(knowledge.source, knowledge.observed_at)
-    return Evidence(*knowledge.evidence_for(frozenset((*prediction.missing[0], "*"))))
-
-
-def _host_name(host: bytes) -> str:
-    """Return the host of a Host field, lower-case and without its port."""
-    name = host.decode("ascii").lower()
-    bracket = name.rfind("]")
-    colon = name.rfind(":")
-    return name[:colon] if colon > bracket else name
-
-
-def _origin_form(raw: bytes, host: bytes) -> bytes:
-    """Cut scheme and authority off an absolute-form target that names this very host (RFC 9112 section 3.2.2)."""
-    if raw[:1] == b"/" or not host:
-        return raw
-    for scheme in (b"http://", b"https://"):
-        if raw[: len(scheme)].lower() == scheme:
-            authority, slash, rest = raw[len(scheme) :].partition(b"/")
-            return slash + rest if slash and authority.lower() == host.lower() else raw
-    return raw
+def _evidence(prediction: Prediction, knowledge: Knowledge) -> Evidence:
+    """Return what a verdict rests on; a verdict that needs no knowledge rests on none."""
+    match prediction:
+        case Permit(operation=operation) if isinstance(operation.requirement, AnyToken):
+            return NO_EVIDENCE
+        case Permit():
+            return Evidence(knowledge.source, knowledge.observed_at)
+        case Deny(missing=missing):
+            return Evidence(*knowledge.evidence_for(frozenset((*missing[0], "*"))))
+        case _:
+            return NO_EVIDENCE

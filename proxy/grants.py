@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from proxy.credentials import Fingerprint
 from proxy.model import NOTHING_KNOWN, Grants, Lack, Source
@@ -40,7 +40,7 @@ class Knowledge:
     subject: str = ""
     chain: str = ""
     lacks: tuple[LackRecord, ...] = ()
-    memo: dict[object, object] = field(default_factory=dict, repr=False, compare=False)
+    memo: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def next_change(self) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final
 
 from proxy import errors
@@ -30,6 +31,7 @@ class _Rule(Enum):
     CREDENTIAL = auto()
     KEY = auto()
     REQUEST_ID = auto()
+    METHOD = auto()
 
 
 _HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"te", b"trailer", b"proxy-authorization", b"proxy-authenticate", b"http2-settings")
@@ -53,8 +55,8 @@ _REQUEST_RULES: Final[dict[bytes, _Rule]] = {
     b"authorization": _Rule.CREDENTIAL,
     b"scopegate-key": _Rule.KEY,
     b"x-request-id": _Rule.REQUEST_ID,
+    **dict.fromkeys((b"x-http-method-override", b"x-method-override", b"x-http-method"), _Rule.METHOD),
 }
-_RESPONSE_DROPPED: Final = frozenset((*_HOP_BY_HOP, b"connection", b"transfer-encoding", b"upgrade", b"x-request-id"))
 _NEVER_NOMINATED: Final = frozenset((b"authorization", b"host", b"content-length", b"cookie", b"scopegate-key"))
 _HYPHEN_ONLY: Final = frozenset(
     (b"authorization", b"content-length", b"transfer-encoding", b"host", b"scopegate-key", b"x-http-method-override", b"8x8-apikey")
@@ -83,6 +85,8 @@ class RequestHead:
     content_length: int | None = None
     chunked: bool = False
     expects_continue: bool = False
+    names_method: bool = False
+    """Whether a field names another method than the request line (`X-HTTP-Method-Override` and the like)."""
     credential: tuple[object, Credential] | None = field(default=None, repr=False)
     """Scratch space for the gate: the credential it read from these fields, and for which mount."""
     _named: dict[str, bytes] | None = field(default=None, repr=False)
@@ -172,6 +176,8 @@ class _RequestReader:
                     return errors.TWO_CREDENTIALS
                 head.client_key = value
                 return None
+            case _Rule.METHOD:
+                head.names_method = True
             case _Rule.REQUEST_ID:
                 head.request_id = value.decode("ascii") if 0 < len(value) <= MAX_REQUEST_ID and b" " not in value else ""
         self.kept.append((lower, name, value))
@@ -213,38 +219,76 @@ class ResponseHead:
     location: bytes | None = None
 
 
+class _Answer(Enum):
+    PASS = auto()
+    DROP = auto()
+    LENGTH = auto()
+    CODING = auto()
+    CONNECTION = auto()
+    NOTE = auto()
+
+
+_RESPONSE_RULES: Final[dict[bytes, _Answer]] = {
+    **dict.fromkeys((*_HOP_BY_HOP, b"upgrade", b"x-request-id"), _Answer.DROP),
+    b"connection": _Answer.CONNECTION,
+    b"content-length": _Answer.LENGTH,
+    b"transfer-encoding": _Answer.CODING,
+    **dict.fromkeys((b"content-encoding", b"content-type", b"location"), _Answer.NOTE),
+}
+
+
+@lru_cache(maxsize=1024)
+def _response_rule(name: bytes) -> _Answer:
+    """Return the rule for a field name as it is spelled; vendors spell few names, so most are remembered."""
+    lower = name.lower()
+    return _Answer.DROP if lower.startswith(_OWN_PREFIX) else _RESPONSE_RULES.get(lower, _Answer.PASS)
+
+
 def read_response(fields: Fields) -> ResponseHead | None:
     """Read a vendor answer's header fields; None where its length or a value could be read in two ways (502)."""
     lines: list[bytes] = []
-    codings: list[bytes] = []
-    nominated: set[bytes] = set()
-    head = ResponseHead(b"", None, False, b"", b"")
+    special: list[tuple[_Answer, bytes, bytes]] = []
     for name, value in fields:
-        lower = name.lower()
-        if value.translate(None, _RESPONSE_VALUE):
-            return None
-        if lower == b"content-length":
-            if head.content_length is not None or not _is_length(value):
-                return None
-            head.content_length = int(value)
-        elif lower in _RESPONSE_DROPPED or lower.startswith(_OWN_PREFIX):
-            _note_response_hop(lower, value, codings, nominated)
-        else:
-            if lower.startswith(b"content-") or lower == b"location":
-                _note_response_content(head, lower, value)
+        rule = _response_rule(name)
+        if rule is _PASS:
             lines += (name, b": ", value, b"\r\n")
-    if codings and (codings != [b"chunked"] or head.content_length is not None):
+        else:
+            special.append((rule, name, value))
+    head = ResponseHead(b"", None, False, b"", b"")
+    nominated = _apply_special(head, special, lines)
+    if nominated is None or any(value.translate(None, _RESPONSE_VALUE) for _, value in fields):
         return None
-    head.chunked = bool(codings)
     head.block = b"".join(_without(lines, nominated) if nominated else lines)
     return head
 
 
-def _note_response_hop(lower: bytes, value: bytes, codings: list[bytes], nominated: set[bytes]) -> None:
-    if lower == b"transfer-encoding":
-        codings.append(value.strip(b" \t").lower())
-    elif lower == b"connection":
-        nominated.update({token.strip(b" \t").lower() for token in value.split(b",")} - {b"close", b"keep-alive"})
+def _apply_special(head: ResponseHead, special: list[tuple[_Answer, bytes, bytes]], lines: list[bytes]) -> set[bytes] | None:
+    """Apply the rules that are not "pass"; return the nominated names, or None where the length is in doubt."""
+    codings: list[bytes] = []
+    nominated: set[bytes] = set()
+    for rule, name, value in special:
+        match rule:
+            case _Answer.LENGTH:
+                if head.content_length is not None or not _is_length(value):
+                    return None
+                head.content_length = int(value)
+            case _Answer.CODING:
+                codings.append(value.strip(b" \t").lower())
+            case _Answer.CONNECTION:
+                nominated.update(token.strip(b" \t").lower() for token in value.split(b","))
+            case _Answer.NOTE:
+                _note_response_content(head, name.lower(), value)
+                lines += (name, b": ", value, b"\r\n")
+            case _:
+                pass
+    if codings and (codings != [b"chunked"] or head.content_length is not None):
+        return None
+    head.chunked = bool(codings)
+    return nominated - _ORDINARY_CONNECTION
+
+
+_PASS: Final = _Answer.PASS
+_ORDINARY_CONNECTION: Final = frozenset((b"close", b"keep-alive"))
 
 
 def _note_response_content(head: ResponseHead, lower: bytes, value: bytes) -> None:
@@ -252,7 +296,7 @@ def _note_response_content(head: ResponseHead, lower: bytes, value: bytes) -> No
         head.content_encoding = value.strip().lower() if not head.content_encoding else b"several"
     elif lower == b"content-type":
         head.content_type = value
-    elif lower == b"location":
+    else:
         head.location = value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.catalog import Match
 from proxy.clients import UNIDENTIFIED, Client
@@ -13,7 +13,7 @@ from proxy.explain import NO_EVIDENCE, Evidence
 from proxy.grants import GrantStore, Knowledge
 from proxy.headers import RequestHead
 from proxy.learning import Learner
-from proxy.model import NO_RESOURCES, Mode, Prediction, RefusalTemplate, Resources
+from proxy.model import NO_RESOURCES, Mode, Prediction, RefusalTemplate, Resources, TokenPlace
 from proxy.policy import Rules
 from proxy.targets import Target
 from proxy.telemetry.exchange import CacheResult, Decision, Outcome
@@ -35,6 +35,11 @@ class Mount:
     host: str = ""
     origins: Mapping[str, str] | None = None
     """Paths that live on another origin than "api" (NewVoiceMedia's token endpoint): path to origin name."""
+
+    @property
+    def token_place(self) -> TokenPlace:
+        """Where this vendor reads access tokens."""
+        return self.vendor.token_place()
 
     def origin(self, path: str) -> str:
         """Return the name of the origin that serves `path`."""
@@ -89,7 +94,10 @@ class Ruling:
         """Return the header lines that every response carries (contract section 6)."""
         return b"Scopegate-Answered-By: %b\r\nScopegate-Decision: %b\r\nScopegate-Decision-Id: %b\r\nX-Request-ID: %b\r\n" % (
             answered_by,
-            self.decision.value.encode(),
+            _DECISION_BYTES[self.decision],
             self.decision_id.encode(),
             self.request_id.encode(),
         )
+
+
+_DECISION_BYTES: Final = {decision: decision.value.encode() for decision in Decision}

@@ -51,17 +51,23 @@ class BadTarget:
 def parse_target(raw: bytes) -> Target | BadTarget:
     """Read an origin-form target, or say why it is refused."""
     path, mark, query = raw.partition(b"?")
-    bad = _bad_path(path)
+    bad = bad_path(path)
     if bad is not None:
         return bad
     if not mark:
         return Target(path.decode("ascii"), None)
+    return bad_query(query) or Target(path.decode("ascii"), query.decode("ascii"))
+
+
+def bad_query(query: bytes) -> BadTarget | None:
+    """Say why a raw query (without `?`) is refused, or None."""
     if query.translate(None, _QUERY):
         return BadTarget("query_characters", "the query has characters that must be percent-encoded")
-    return Target(path.decode("ascii"), query.decode("ascii"))
+    return None
 
 
-def _bad_path(path: bytes) -> BadTarget | None:
+def bad_path(path: bytes) -> BadTarget | None:
+    """Say why a raw path is refused, or None."""
     if path[:1] != b"/":
         return BadTarget("not_origin_form", "the request target must be a path that begins with '/'")
     bad = _bad_path_characters(path) if path.translate(None, _PATH) else None

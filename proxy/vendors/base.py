@@ -142,6 +142,8 @@ class Refusal:
     body: dict[str, object]
     headers: Mapping[str, str] = field(default_factory=dict)
     indent: bool = False
+    constant: bool = False
+    """Whether nothing of the single request is in it, so that it can be kept for the same token and operation."""
 
 
 @dataclass(frozen=True, slots=True)

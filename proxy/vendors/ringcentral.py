@@ -134,7 +134,7 @@ class RingCentral(Vendor):
         message = _NEEDS.format(scope)
         error = {"errorCode": _NO_APP_PERMISSION, "message": message, "permissionName": scope}
         body: dict[str, object] = {"errorCode": "InsufficientPermissions", "message": message, "errors": [error], "permissionName": scope}
-        return Refusal(403, body, indent=True)
+        return Refusal(403, body, indent=True, constant=True)
 
     def write_policy_refusal(self, denial: Denial) -> Refusal:
         """403 in RingCentral's envelope with `SCG-POLICY` in both places; no `permissionName`, for no permission would help."""
