@@ -1,0 +1,78 @@
+"""Starts and stops the admin listener."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from aiohttp import web
+
+from proxy.admin.guard import Guard, Handler, QuietServer
+
+MAX_BODY_BYTES: Final = 64 * 1024
+REQUEST_TIMEOUT_S: Final = 30.0
+"""How long one admin request may take, its body included."""
+_KEEPALIVE_S: Final = 30.0
+_SHUTDOWN_S: Final = 2.0
+_BACKLOG: Final = 128
+_LINGER_S: Final = 1.0
+"""How long the rest of an unwanted body is read, so that its sender sees the answer instead of a reset."""
+
+
+class _Runner(web.AppRunner):
+    """Puts the guard before the application, and handlers that echo nothing under it."""
+
+    def __init__(self, app: web.Application, guarded: Callable[[Handler], Guard], linger: float, log: logging.Logger) -> None:
+        super().__init__(app, shutdown_timeout=_SHUTDOWN_S)
+        self._guarded = guarded
+        self._linger = linger
+        self._log = log
+
+    async def _make_server(self) -> web.Server:
+        plain = await super()._make_server()
+        return QuietServer(
+            self._guarded(plain.request_handler).handle,
+            request_factory=plain.request_factory,
+            loop=asyncio.get_running_loop(),
+            access_log=None,
+            auto_decompress=False,
+            lingering_time=self._linger,
+            logger=self._log,
+            keepalive_timeout=_KEEPALIVE_S,
+        )
+
+
+class AdminServer:
+    """A running admin listener."""
+
+    def __init__(self, runner: web.AppRunner, port: int) -> None:
+        self._runner = runner
+        self.port = port
+
+    async def stop(self) -> None:
+        """Close the listener and its connections; requests under way get two seconds."""
+        await self._runner.cleanup()
+
+
+async def start(
+    routes: Iterable[web.AbstractRouteDef],
+    host: str,
+    port: int,
+    *,
+    request_timeout: float = REQUEST_TIMEOUT_S,
+    log: logging.Logger | None = None,
+) -> AdminServer:
+    """Listen on `host`:`port` (0: any free port) and serve `routes`; raise `OSError` where the address cannot be had."""
+    logger = log or logging.getLogger("proxy.admin")
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
+    app.add_routes(routes)
+    runner = _Runner(app, lambda handler: Guard(handler, host, request_timeout, logger), min(_LINGER_S, request_timeout), logger)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise OSError(error.errno, f"the admin listener cannot listen on {host}:{port}: {error.strerror or error}") from error
+    return AdminServer(runner, int(runner.addresses[0][1]))
