@@ -26,7 +26,7 @@ def _inflate(body: bytes, limit: int) -> bytes | None:
             plain = decoder.decompress(body, limit)
         except zlib.error:
             continue  # "deflate" comes with and without the zlib wrapper
-        return plain if decoder.eof else None
+        return plain if decoder.eof and not decoder.unused_data else None
     return None
 
 

@@ -129,7 +129,8 @@ class _RequestReader:
         self.codings: list[bytes] = []
 
     def take(self, name: bytes, value: bytes) -> Fault | None:
-        """Read one field."""
+        """Read one field. White space around a value is no part of it (RFC 9110 section 5.5); llhttp leaves it at the end."""
+        value = value.rstrip(b" \t")
         if value.translate(None, _VALUE):
             return errors.BAD_HEADER
         lower = name.lower()
@@ -194,6 +195,7 @@ class _RequestReader:
         kept = self.kept
         if self.nominated - {b"close", b"keep-alive"}:
             kept = [item for item in kept if item[0] not in self.nominated]
+            head.fields = [(name, value) for _, name, value in kept]  # what is not sent is not judged either
         if version == "1.0" and head.expects_continue:
             head.expects_continue = False  # RFC 9110 section 10.1.1: ignored from HTTP/1.0
             kept = [item for item in kept if item[0] != b"expect"]
@@ -250,19 +252,19 @@ def read_response(fields: Fields) -> ResponseHead | None:
     special: list[tuple[_Answer, bytes, bytes]] = []
     for name, value in fields:
         rule = _response_rule(name)
-        if rule is _PASS:
+        if rule is _PASS or rule is _NOTE:
             lines += (name, b": ", value, b"\r\n")
-        else:
-            special.append((rule, name, value))
+        if rule is not _PASS:
+            special.append((rule, name, value.rstrip(b" \t")))
     head = ResponseHead(b"", None, False, b"", b"")
-    nominated = _apply_special(head, special, lines)
+    nominated = _apply_special(head, special)
     if nominated is None or any(value.translate(None, _RESPONSE_VALUE) for _, value in fields):
         return None
     head.block = b"".join(_without(lines, nominated) if nominated else lines)
     return head
 
 
-def _apply_special(head: ResponseHead, special: list[tuple[_Answer, bytes, bytes]], lines: list[bytes]) -> set[bytes] | None:
+def _apply_special(head: ResponseHead, special: list[tuple[_Answer, bytes, bytes]]) -> set[bytes] | None:
     """Apply the rules that are not "pass"; return the nominated names, or None where the length is in doubt."""
     codings: list[bytes] = []
     nominated: set[bytes] = set()
@@ -278,7 +280,6 @@ def _apply_special(head: ResponseHead, special: list[tuple[_Answer, bytes, bytes
                 nominated.update(token.strip(b" \t").lower() for token in value.split(b","))
             case _Answer.NOTE:
                 _note_response_content(head, name.lower(), value)
-                lines += (name, b": ", value, b"\r\n")
             case _:
                 pass
     if codings and (codings != [b"chunked"] or head.content_length is not None):
@@ -288,6 +289,7 @@ def _apply_special(head: ResponseHead, special: list[tuple[_Answer, bytes, bytes
 
 
 _PASS: Final = _Answer.PASS
+_NOTE: Final = _Answer.NOTE
 _ORDINARY_CONNECTION: Final = frozenset((b"close", b"keep-alive"))
 
 

@@ -1,6 +1,6 @@
 """The byte path: an HTTP/1.1 server and an upstream client on asyncio protocols, parsed by llhttp.
 
-Read in this order: `limits` (bounds), `heads` (how heads are written), `downstream` (one client connection),
+Read in this order: `limits` (bounds), `heads` (how heads are written), `sockets`, `downstream` (one client connection),
 `turn` (one request and its answer), `channel` and `pool` (the way to a vendor), `upstream` (one vendor connection),
 `listener` (accepting, timing out, draining).
 

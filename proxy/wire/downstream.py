@@ -13,7 +13,8 @@ import httptools
 
 from proxy import errors
 from proxy.headers import RequestHead, read_request
-from proxy.wire.limits import LINGER_S, WRITE_HIGH_WATER, Limits
+from proxy.wire.limits import HALF_CLOSED_S, LINGER_S, MAX_CODING_BYTES, MAX_CODING_SHARE, WRITE_HIGH_WATER, Limits
+from proxy.wire.sockets import reset_on_close
 from proxy.wire.turn import Turn
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ class ClientConnection(asyncio.Protocol):
     """A client connection; `turns` are its requests in order, the first one is being worked on."""
 
     __slots__ = (
-        "_closing", "_dead", "_field_bytes", "_fields", "_head", "_head_bytes", "_head_since", "_known_fields", "_known_head",
-        "_linger_until", "_listener", "_out", "_parser", "_pauses", "_pumping", "_receiving", "_target", "draining", "moved_at",
-        "served", "transport", "turns", "write_paused",
+        "_closing", "_coding_bytes", "_dead", "_fields", "_half_closed_at", "_head", "_head_bytes", "_head_since", "_idle_since",
+        "_known_fields", "_known_head", "_leave_by", "_listener", "_out", "_parser", "_pauses", "_pumping", "_receiving", "_target",
+        "draining", "served", "transport", "turns", "write_paused",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
@@ -42,11 +43,11 @@ class ClientConnection(asyncio.Protocol):
         self.turns: deque[Turn] = deque()
         self._receiving: Turn | None = None
         self._fields: list[tuple[bytes, bytes]] = []
-        self._field_bytes = self._head_bytes = self._pauses = self.served = 0
+        self._head_bytes = self._coding_bytes = self._pauses = self.served = 0
         self._known_fields: list[tuple[bytes, bytes]] | None = None
         self._known_head: RequestHead | None = None
         self._target = b""
-        self._head_since = self._linger_until = self.moved_at = 0.0
+        self._head_since = self._idle_since = self._half_closed_at = self._leave_by = 0.0
         self._head = self._dead = self._closing = self._pumping = self.draining = self.write_paused = False
 
     # --- asyncio's side
@@ -55,7 +56,7 @@ class ClientConnection(asyncio.Protocol):
         """Take the transport; one connection too many is told so."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        self.moved_at = self._listener.service.loop.time()
+        self._idle_since = self._listener.service.loop.time()
         if not self._listener.add(self):
             self._reject(errors.FULL)
             self._pump()
@@ -70,10 +71,11 @@ class ClientConnection(asyncio.Protocol):
         self.turns.clear()
 
     def eof_received(self) -> bool | None:
-        """The client sends no more; what it has asked for is still answered (a half-closed connection)."""
+        """The client sends no more; what it has asked for is still answered if that is soon (see `HALF_CLOSED_S`)."""
         if self._receiving is not None and not self._receiving.request_done:
             return None  # a request that is cut short: the transport closes, and the vendor is told by the reset
-        self._dead = True
+        self._dead, self._head = True, False
+        self._half_closed_at = self._listener.service.loop.time()
         return True if self.turns else None
 
     def pause_writing(self) -> None:
@@ -93,18 +95,20 @@ class ClientConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse; rule on what is whole; then act, and write what was answered in one piece."""
-        self.moved_at = self._listener.service.loop.time()
         if self._dead:
             return
+        in_head, body_of, body_bytes = self._head, self._receiving, self._body_bytes()
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
             self._listener.on_bug(error)
-            self._reject(errors.INTERNAL)
+            self._give_up_parsing(errors.INTERNAL)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._malformed()
-        if self._head:
+            self._give_up_parsing(errors.MALFORMED)
+        if in_head and self._head:
             self._watch_head(len(data))
+        elif body_of is not None and body_of is self._receiving:
+            self._watch_coding(len(data) - self._body_bytes() + body_bytes)
         if self.turns:
             self._pump()
             upstream = self.turns[0].upstream if self.turns else None
@@ -117,8 +121,8 @@ class ClientConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """A request line begins."""
         self._head = True
-        self._head_since = self.moved_at
-        self._head_bytes = self._field_bytes = 0
+        self._head_since = self._listener.service.loop.time()
+        self._head_bytes = self._coding_bytes = 0
         self._fields = []
         self._target = b""
 
@@ -168,7 +172,7 @@ class ClientConnection(asyncio.Protocol):
         if fault is not None:
             return fault
         known = self._known_head
-        if known is not None and self._fields == self._known_fields:
+        if known is not None and version == "1.1" and self._fields == self._known_fields:
             return known
         head = read_request(self._fields, version)
         if isinstance(head, RequestHead) and version == "1.1":
@@ -215,32 +219,41 @@ class ClientConnection(asyncio.Protocol):
         service = self._listener.service
         turn = Turn(self, service, service.gate.reject(fault), method, keep_alive=False, old_client=False)
         self._add(turn)
-        if fault.close:
-            self._dead = True
-            self._receiving = None
+        self._dead, self._head = True, False
+        self._receiving = None
 
-    def _malformed(self) -> None:
-        """The bytes are not HTTP: a request under way is cut, and anything else is told so."""
+    def _give_up_parsing(self, fault: Fault) -> None:
+        """What the client sends cannot be read on: a request under way fails, and anything else is told so."""
         if self._dead or (self.turns and not self.turns[-1].keep_alive and self._receiving is None):
             self._dead = True  # bytes after "Connection: close"
             return
         broken = self._receiving
         if broken is None:
-            self._reject(errors.MALFORMED)
+            self._reject(fault)
             return
         self._dead = True
+        broken.keep_alive = False
         if broken.finished:
             self.give_up(linger=True)
         elif broken.ruling.answer is None:
-            broken.fail(errors.MALFORMED)
+            broken.fail(fault)
 
     def _watch_head(self, size: int) -> None:
-        """Bound a head that does not end."""
+        """Bound a head that does not end. The packet in which it began, perhaps behind a body, is not counted."""
         self._head_bytes += size
         limits = self._listener.service.limits
-        if self._head_bytes > limits.max_header_bytes + limits.max_url_bytes and not self._dead:
-            self._head = False
+        if self._head_bytes > limits.max_header_bytes + limits.max_url_bytes:
             self._reject(errors.TARGET_TOO_LONG if len(self._target) > limits.max_url_bytes else errors.HEADERS_TOO_LARGE)
+
+    def _body_bytes(self) -> int:
+        turn = self._receiving
+        return 0 if turn is None else turn.request_bytes + turn.discarded
+
+    def _watch_coding(self, size: int) -> None:
+        """Bound what is no body: chunk sizes, extensions and trailers (which llhttp collects in memory)."""
+        self._coding_bytes += size
+        if self._coding_bytes > MAX_CODING_BYTES + MAX_CODING_SHARE * self._body_bytes() and not self._dead:
+            self._give_up_parsing(errors.MALFORMED)
 
     # --- answering, in order
 
@@ -259,6 +272,7 @@ class ClientConnection(asyncio.Protocol):
             self.turns.popleft()
         if self._closing:
             return
+        self._idle_since = self._listener.service.loop.time()
         if not turn.keep_alive or (self.draining and not self.turns):
             self.give_up(linger=not turn.request_done)
             return
@@ -308,22 +322,31 @@ class ClientConnection(asyncio.Protocol):
         if self._closing:
             return
         self._closing = self._dead = True
+        self._leave_by = self._listener.service.loop.time() + (LINGER_S if linger else self._listener.service.limits.body_idle_s)
         self.flush()
         if not linger:
             self.transport.close()
             return
-        self._linger_until = self._listener.service.loop.time() + LINGER_S
         self._pauses = 0
         if not self.transport.is_reading():
             self.transport.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
-    def abort(self) -> None:
-        """Hang up at once: the client must see that its answer is incomplete."""
+    def abort(self, *, reset: bool = False) -> None:
+        """Hang up at once: the client must see that its answer is incomplete. `reset`: a plain end would look like the answer's."""
         self._closing = self._dead = True
-        self._out = []
+        if reset:
+            self._out = []
+            reset_on_close(self.transport)
+        self.flush()
         self.transport.abort()
+
+    def cut(self, fault: Fault) -> None:
+        """End everything under way with `fault` and hang up."""
+        for turn in list(self.turns):
+            turn.cut(fault)
+        self.abort()
 
     def drain(self) -> None:
         """The proxy is shutting down: finish what is under way, then close."""
@@ -334,17 +357,28 @@ class ClientConnection(asyncio.Protocol):
     def check(self, now: float) -> None:
         """End what takes too long. `now`: the loop's time, in seconds."""
         limits = self._listener.service.limits
-        if self._linger_until:
-            if now > self._linger_until:
+        if self._leave_by:
+            if now > self._leave_by:
                 self.transport.abort()
-        elif self._head and not self._dead:
-            if now - self._head_since > limits.header_read_s:
-                self._head = False
-                self._reject(errors.HEADER_TIMEOUT)
-                self._pump()
-                self.flush()
-        elif self.turns:
-            self.turns[0].check(now)
-            self.flush()
-        elif now - self.moved_at > (limits.keepalive_idle_s if self.served else limits.header_read_s):
+            return
+        if self._head:
+            self._check_head(now, limits)
+        if self.turns:
+            self._check_turn(self.turns[0], now)
+        elif now - self._idle_since > (limits.keepalive_idle_s if self.served else limits.header_read_s):
             self.give_up()
+
+    def _check_head(self, now: float, limits: Limits) -> None:
+        if self._pauses:  # it is our doing that the head does not arrive
+            self._head_since = now
+        elif now - self._head_since > limits.header_read_s:
+            self._reject(errors.HEADER_TIMEOUT)
+            self._pump()
+            self.flush()
+
+    def _check_turn(self, turn: Turn, now: float) -> None:
+        if self._half_closed_at and not turn.answered and now - self._half_closed_at > HALF_CLOSED_S:
+            self.cut(errors.CLIENT_GONE)
+            return
+        turn.check(now)
+        self.flush()

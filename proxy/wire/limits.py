@@ -14,6 +14,13 @@ DRAIN_BYTES: Final = 64 * 1024
 LINGER_S: Final = 2.0
 """How long a connection that is given up is still read, so that the answer is not lost to a reset."""
 
+HALF_CLOSED_S: Final = 1.0
+"""How long a client that sends no more is still waited for: it may have closed one direction, but most have gone away."""
+
+MAX_CODING_BYTES: Final = 32 * 1024
+MAX_CODING_SHARE: Final = 8
+"""How much of a chunked body may be no body (sizes, extensions, trailers): so many bytes, and so many for each byte of body."""
+
 MAX_INFORMATIONAL: Final = 16
 """How many 1xx answers one request may bring."""
 

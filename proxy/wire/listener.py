@@ -7,10 +7,13 @@ import ssl
 from collections.abc import Callable
 from typing import Final
 
+from proxy import errors
 from proxy.wire.downstream import ClientConnection
 from proxy.wire.service import Service
 
 _BACKLOG: Final = 2048
+_GOODBYE_S: Final = 1.0
+"""How long the loop gets to tell connections that they were cut."""
 
 
 class Listener:
@@ -56,11 +59,15 @@ class Listener:
     def _tick(self) -> None:
         """Look at every connection now and then: one timer for all costs less than one for each."""
         now = self.service.loop.time()
+        self._timer = self.service.loop.call_later(self._interval(), self._tick)
         for connection in list(self._connections):
-            connection.check(now)
+            try:
+                connection.check(now)
+            except Exception as bug:  # one connection's trouble must not stop the time of all the others
+                self.on_bug(bug)
+                connection.abort()
         for channel in self.service.channels.values():
             channel.sweep(now)
-        self._timer = self.service.loop.call_later(self._interval(), self._tick)
 
     def _interval(self) -> float:
         """A quarter of the shortest time-out, between 20 ms and half a second."""
@@ -82,12 +89,13 @@ class Listener:
             connection.drain()
         finished = await self._wait_until_empty(grace_s)
         for connection in list(self._connections):
-            connection.abort()
+            connection.cut(errors.SHUTDOWN)
         if self._timer is not None:
             self._timer.cancel()
         for channel in self.service.channels.values():
             for pool in channel.pools.values():
                 pool.abort_all()
+        await self._wait_until_empty(_GOODBYE_S)
         return finished
 
     async def _wait_until_empty(self, grace_s: float) -> bool:

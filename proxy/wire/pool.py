@@ -8,11 +8,15 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from proxy import errors
 from proxy.errors import Fault
 from proxy.wire.limits import Limits, Timeouts
 from proxy.wire.upstream import UpstreamConnection
+
+_GOODBYE_S: Final = 2.0
+"""How long a vendor may take to say goodbye on a TLS connection that is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Pool:
         self._timeouts = timeouts
         self._idle: deque[UpstreamConnection] = deque()
         self._open: set[UpstreamConnection] = set()
+        self._closed = False
         self.dials = 0
 
     @property
@@ -57,10 +62,15 @@ class Pool:
         """Return an idle connection that is still open, or None."""
         while self._idle:
             connection = self._idle.pop()
-            if not connection.transport.is_closing():
+            if connection.is_silent():
                 connection.reused = True
                 return connection
+            connection.abandon()
         return None
+
+    def opened(self, connection: UpstreamConnection) -> None:
+        """Count a connection that has just been made."""
+        self._open.add(connection)
 
     def put(self, connection: UpstreamConnection) -> None:
         """Take back a connection whose answer is complete."""
@@ -89,7 +99,9 @@ class Pool:
         except Exception as bug:
             self.on_bug(bug)
             return errors.UNREACHABLE
-        self._open.add(connection)
+        if self._closed or connection.transport.is_closing():
+            connection.abandon()
+            return errors.SHUTDOWN if self._closed else errors.NO_RESPONSE
         return connection
 
     async def _connect(self) -> UpstreamConnection:
@@ -100,6 +112,7 @@ class Pool:
             origin.port,
             ssl=origin.tls,
             server_hostname=origin.host if origin.tls else None,
+            ssl_shutdown_timeout=_GOODBYE_S if origin.tls else None,
         )
         return connection
 
@@ -114,7 +127,8 @@ class Pool:
             self._idle.pop().transport.close()
 
     def abort_all(self) -> None:
-        """Drop every connection at once."""
+        """Drop every connection at once, and those that are being dialled as soon as they are made."""
+        self._closed = True
         for connection in list(self._open):
             connection.abandon()
 

@@ -44,9 +44,9 @@ class Turn:
 
     __slots__ = (
         "_answer_head", "_channel", "_chunked_answer", "_dial", "_pending", "_pending_bytes", "_pool", "_repeated", "_request_copy",
-        "_response_bytes", "_response_copy", "_sent_at", "_status", "answered", "begun_at", "connection", "discarded", "finished",
-        "head", "in_channel", "keep_alive", "method", "moved_at", "old_client", "request_bytes", "request_done", "ruling", "service",
-        "started", "upstream",
+        "_response_bytes", "_response_copy", "_sent_at", "_status", "_until_close", "answered", "begun_at", "connection", "discarded",
+        "finished", "head", "in_channel", "keep_alive", "method", "moved_at", "old_client", "request_bytes", "request_done", "ruling",
+        "service", "started", "upstream",
     )  # fmt: skip
 
     def __init__(
@@ -70,7 +70,7 @@ class Turn:
         self._channel: Channel | None = None
         self._pool: Pool | None = None
         self._dial: asyncio.Task[None] | None = None
-        self._repeated = self._chunked_answer = False
+        self._repeated = self._chunked_answer = self._until_close = False
         self._answer_head: ResponseHead | None = None
         self._request_copy: bytearray | None = bytearray() if ruling.watch.request else None
         self._response_copy: bytearray | None = None
@@ -115,7 +115,7 @@ class Turn:
 
     def client_gone(self) -> None:
         """The client vanished: the vendor must not take what was sent for complete."""
-        self._cut(errors.CLIENT_GONE)
+        self.cut(errors.CLIENT_GONE)
 
     def download_paused(self, paused: bool) -> None:
         """The client takes no more for now (or again): stop (or go on) reading the vendor."""
@@ -197,7 +197,9 @@ class Turn:
 
     def _repeatable(self) -> bool:
         """RFC 9110 section 9.2.2: only an idempotent request without a body may be sent again, and only once."""
-        return self.method in _SAFE_TO_REPEAT and not self.request_bytes and not self._repeated
+        head = self.head
+        assert head is not None
+        return self.method in _SAFE_TO_REPEAT and not head.chunked and not head.content_length and not self._repeated
 
     # --- the vendor's side
 
@@ -235,7 +237,7 @@ class Turn:
         if head.content_length is not None or no_body:
             return length_field(head.content_length)
         if self.old_client:
-            self.keep_alive = False
+            self._until_close, self.keep_alive = True, False
             return b""
         self._chunked_answer = True
         return CHUNKED
@@ -261,7 +263,7 @@ class Turn:
         if self.finished:
             return
         if self.answered:
-            self._cut(fault)
+            self.cut(fault)
         elif fault is errors.NO_RESPONSE and upstream is not None and upstream.died_in_the_pool and self._repeatable():
             self._repeated = True
             self._redial()
@@ -274,7 +276,7 @@ class Turn:
         """Answer one of our own faults, or cut the connection where an answer has begun."""
         self._drop_upstream()
         if self.answered:
-            self._cut(fault)
+            self.cut(fault)
             return
         self.service.gate.refuse(self.ruling, fault)
         assert self.ruling.answer is not None
@@ -301,14 +303,14 @@ class Turn:
             return False
         return head.chunked or (head.content_length or 0) - self.request_bytes <= DRAIN_BYTES
 
-    def _cut(self, fault: Fault) -> None:
+    def cut(self, fault: Fault) -> None:
         """Hang up so that neither side takes what it got for whole."""
         if self.finished:
             return
         self._drop_upstream()
         self.keep_alive = False
+        self.connection.abort(reset=self._until_close)
         self._finish(self._status or fault.status, "vendor" if self.answered else "proxy", fault.reason)
-        self.connection.abort()
 
     def _drop_upstream(self) -> None:
         upstream, self.upstream = self.upstream, None
@@ -338,10 +340,11 @@ class Turn:
             ),
         )
         self._pending = []
-        self.connection.turn_finished(self)
+        self.connection.hold_upload(False)
         if channel is not None and self.in_channel:
             self.in_channel = False
             channel.leave()
+        self.connection.turn_finished(self)
 
     # --- time
 
@@ -352,12 +355,18 @@ class Turn:
         idle, timeouts = now - self.moved_at, self._channel.timeouts
         if self.answered:
             if idle > timeouts.body_idle_s:
-                self._cut(errors.CLIENT_STALLED if self.connection.write_paused else errors.RESPONSE_STALLED)
+                self.cut(errors.CLIENT_STALLED if self.connection.write_paused else errors.RESPONSE_STALLED)
         elif not self.request_done:
-            if idle > self.service.limits.body_idle_s:
-                self.fail(errors.UPLOAD_TIMEOUT if self.connection.upload_held else errors.BODY_TIMEOUT)
+            self._check_upload(idle, timeouts.body_idle_s)
         elif idle > timeouts.response_head_s:
             self.fail(errors.RESPONSE_TIMEOUT)
+
+    def _check_upload(self, idle: float, vendor_idle_s: float) -> None:
+        if self.connection.upload_held:
+            if idle > vendor_idle_s:
+                self.fail(errors.UPLOAD_TIMEOUT)
+        elif idle > self.service.limits.body_idle_s:
+            self.fail(errors.BODY_TIMEOUT)
 
 
 def _frozen(copy: bytearray | None) -> bytes | None:

@@ -14,7 +14,8 @@ import httptools
 from proxy import errors
 from proxy.headers import ResponseHead, read_response
 from proxy.wire.heads import has_no_body
-from proxy.wire.limits import MAX_INFORMATIONAL, WRITE_HIGH_WATER
+from proxy.wire.limits import MAX_CODING_BYTES, MAX_CODING_SHARE, MAX_INFORMATIONAL, WRITE_HIGH_WATER
+from proxy.wire.sockets import Probe, reset_on_close
 
 if TYPE_CHECKING:
     from proxy.errors import Fault
@@ -27,6 +28,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     __slots__ = (
         "_broken",
+        "_coding_bytes",
         "_complete",
         "_dirty",
         "_field_bytes",
@@ -35,9 +37,11 @@ class UpstreamConnection(asyncio.Protocol):
         "_informational",
         "_keep",
         "_method",
+        "_no_body",
         "_out",
         "_parser",
         "_pool",
+        "_probe",
         "_raw_left",
         "_reason",
         "_received",
@@ -64,9 +68,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._reason = b""
         self._head: ResponseHead | None = None
         self._broken: Fault | None = None
-        self._complete = self._dirty = self._until_close = False
+        self._complete = self._dirty = self._until_close = self._no_body = False
         self._keep = True
-        self._informational = self._received = self._raw_left = 0
+        self._informational = self._received = self._raw_left = self._coding_bytes = 0
 
     # --- the turn's side
 
@@ -95,14 +99,21 @@ class UpstreamConnection(asyncio.Protocol):
     def abandon(self) -> None:
         """Give up: nobody is waiting any more, and what was sent must not look complete."""
         self.turn = None
+        reset_on_close(self.transport)
         self.transport.abort()
+
+    def is_silent(self) -> bool:
+        """Whether an idle connection is still open and has not said anything that nobody asked for."""
+        return not self.transport.is_closing() and self._probe.is_silent()
 
     # --- asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport."""
+        """Take the transport, and tell the pool."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        self._probe = Probe(self.transport)
+        self._pool.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Tell the pool, and the turn that still waited."""
@@ -164,6 +175,14 @@ class UpstreamConnection(asyncio.Protocol):
                 self._broken = errors.BAD_RESPONSE
         elif head.content_length is not None and not self._complete:
             self._raw_left = head.content_length - self._received
+        elif head.chunked:
+            self._watch_coding(len(data))
+
+    def _watch_coding(self, size: int) -> None:
+        """Bound what is no body: chunk sizes, extensions and trailers (which llhttp collects in memory)."""
+        self._coding_bytes += size
+        if self._coding_bytes > MAX_CODING_BYTES + (MAX_CODING_SHARE + 1) * self._received + self._pool.limits.max_header_bytes:
+            self._broken = errors.BAD_RESPONSE
 
     def _take_raw(self, turn: Turn, data: bytes) -> None:
         left = self._raw_left = self._raw_left - len(data)
@@ -184,15 +203,21 @@ class UpstreamConnection(asyncio.Protocol):
     def _release(self) -> None:
         turn, self.turn = self.turn, None
         assert turn is not None
-        if self._keep and not self._dirty and turn.request_done and not self._until_close and not self.transport.is_closing():
-            if self._method == b"HEAD":  # the parser still waits for the body that the head announced
+        if self._is_reusable(turn):
+            if self._no_body:  # the parser may still wait for the body that the head announced
                 self._parser = httptools.HttpResponseParser(self)
             self._pool.put(self)
-        elif turn.request_done:
+        elif turn.request_done and not self.transport.get_write_buffer_size():
             self.transport.close()
         else:
-            self.transport.abort()
+            self.abandon()
         turn.upstream_done()
+
+    def _is_reusable(self, turn: Turn) -> bool:
+        """Whether the next request is safe here: nothing is owed, nothing is left over, both sides want to go on."""
+        if not self._keep or self._dirty or self._until_close or not turn.request_done:
+            return False
+        return not self.transport.is_closing() and not self.transport.get_write_buffer_size()
 
     # --- llhttp's side
 
@@ -219,7 +244,9 @@ class UpstreamConnection(asyncio.Protocol):
             return
         status = self._parser.get_status_code()
         head = read_response(self._fields)
-        if head is None or len(self._fields) > self._pool.limits.max_headers * 2 or not 100 <= status <= 599:
+        version = self._parser.get_http_version()
+        many = len(self._fields) > self._pool.limits.max_headers * 2
+        if head is None or many or not 100 <= status <= 599 or version not in ("1.1", "1.0"):
             self._broken = errors.BAD_RESPONSE
         elif status < 200:
             self._inform(status, head)
@@ -229,7 +256,8 @@ class UpstreamConnection(asyncio.Protocol):
     def _inform(self, status: int, head: ResponseHead) -> None:
         """A 1xx answer is passed on; a protocol switch that nobody asked for is a fault (RFC 9110 section 15.2)."""
         self._informational += 1
-        if status == 101 or self._informational > MAX_INFORMATIONAL:
+        framed = head.chunked or head.content_length is not None  # llhttp would read a body
+        if status == 101 or framed or self._informational > MAX_INFORMATIONAL:
             self._broken = errors.BAD_RESPONSE
         elif self.turn is not None:
             self.turn.upstream_informational(status, self._reason, head)
@@ -238,8 +266,8 @@ class UpstreamConnection(asyncio.Protocol):
         turn = self.turn
         assert turn is not None
         self._head = head
-        self._keep = self._parser.should_keep_alive()
-        no_body = has_no_body(self._method, status)
+        self._keep = self._parser.should_keep_alive() and not (head.chunked and self._parser.get_http_version() == "1.0")
+        self._no_body = no_body = has_no_body(self._method, status)
         self._until_close = not no_body and not head.chunked and head.content_length is None
         turn.upstream_head(status, self._reason, head, no_body)
         if no_body or head.content_length == 0:
@@ -247,7 +275,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """Part of the body; after the end it is nobody's."""
-        if self._complete or self._broken is not None:
+        if self._complete or self._broken is not None or self._head is None:
             self._dirty = True
             return
         self._received += len(data)
