@@ -1,0 +1,34 @@
+"""What must be asked of the socket itself."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import struct
+from typing import Final
+
+_LINGER_OFF: Final = struct.pack("ii", 1, 0)
+
+
+def reset_on_close(transport: asyncio.Transport) -> None:
+    """Make the connection end with a reset, so that nobody takes what was sent for whole (`SO_LINGER` with zero seconds)."""
+    plain = transport.get_extra_info("socket")
+    if plain is not None and not transport.is_closing():
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_OFF)
+
+
+class Probe:
+    """Tells whether something has arrived on a connection that should be silent, even if the loop has not seen it yet."""
+
+    __slots__ = ("_poll",)
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._poll = select.poll()
+        plain = transport.get_extra_info("socket")
+        if plain is not None:
+            self._poll.register(plain.fileno(), select.POLLIN)
+
+    def is_silent(self) -> bool:
+        """Whether nothing has arrived: no byte, no end, no error."""
+        return not self._poll.poll(0)
