@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Coroutine, Mapping
 from typing import Final
 
-from proxy import __version__, errors
+from proxy import __version__, errors, targets
 from proxy.admin.api import AdminApi
 from proxy.admin.server import AdminServer
 from proxy.admin.server import start as start_admin
@@ -30,6 +30,7 @@ from proxy.telemetry.line_writer import LineWriter
 from proxy.telemetry.metrics import CacheSize, Metrics
 from proxy.telemetry.recent import Recent
 from proxy.telemetry.recorders import Recorder, Recorders
+from proxy.vendors.base import METHOD_OVERRIDE
 from proxy.wire.listener import Listener
 
 _GC_THRESHOLD: Final = 50_000
@@ -117,6 +118,11 @@ class App:
             self._writer.close()
         return finished
 
+    @property
+    def cut_connections(self) -> int:
+        """How many connections `stop` cut because their requests did not end in time."""
+        return 0 if self._listener is None else self._listener.cut_count
+
     # --- what is told about the proxy itself
 
     def note_bug(self, bug: BaseException) -> None:
@@ -170,7 +176,7 @@ def known_labels(loaded: Loaded) -> KnownLabels:
         for name, catalog in loaded.catalogs.items()
     }
     clients = frozenset(client.name for client in loaded.settings.clients) | {ANONYMOUS.name, UNIDENTIFIED.name}
-    return KnownLabels(vendors, clients, errors.ALL_REASONS | {PREDICTION_ERROR, LEARNING_ERROR})
+    return KnownLabels(vendors, clients, errors.ALL_REASONS | targets.REASONS | {METHOD_OVERRIDE, PREDICTION_ERROR, LEARNING_ERROR})
 
 
 def _required(loaded: Loaded, vendor: str) -> frozenset[str]:

@@ -72,7 +72,9 @@ def ask(
         subject = knowledge.subject if knowledge is not None else ""
         denial = Denial(reason, effective, target, match, prediction.missing, resources, subject)
         evidence = (
-            Evidence(*knowledge.evidence_for(frozenset(prediction.missing[0]))) if knowledge is not None else Evidence(Source.NONE, 0)
+            Evidence(*knowledge.evidence_for(frozenset(prediction.missing[0]), prediction.resources))
+            if knowledge is not None
+            else Evidence(Source.NONE, 0)
         )
         told = explain("", vendor, denial, knowledge, evidence)
         members |= {name: told[name] for name in ("reason", "missing", "evidence", "explanation", "remediation", "documentation")}

@@ -76,7 +76,7 @@ def _mount(name: str, settings: VendorSettings, loaded: Loaded, parts: Parts) ->
     return Mount(
         vendor=make_vendor(settings.kind, name, catalog, settings.grants_as_mappings()),
         store=store,
-        learner=Learner(name, store, memory, parts.fingerprinter, settings.learned_ttl_s),
+        learner=Learner(name, store, memory, parts.fingerprinter, lifetime=settings.learned_ttl_s, recheck=settings.recheck_s),
         shapes=memory.shapes,
         mode=settings.mode or loaded.settings.mode,
         rules=Rules(settings.on_unknown_operation, settings.on_unknown_token),

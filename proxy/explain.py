@@ -71,8 +71,13 @@ def held(knowledge: Knowledge | None) -> list[str]:
     if knowledge is None:
         return []
     grants = knowledge.grants
-    scopes = sorted(scope for scope in grants.scopes if not scope.startswith(OPERATION_SCOPE_PREFIX))
-    bound = sorted(f"{scope} ({bare_resource(name)})" for scope, name in grants.bound if not scope.startswith(OPERATION_SCOPE_PREFIX))
+    refused = {(lack.scope, name) for lack in grants.lacking for name in lack.resources or ("",)}
+    scopes = sorted(name for name in grants.scopes if not name.startswith(OPERATION_SCOPE_PREFIX) and (name, "") not in refused)
+    bound = sorted(
+        f"{scope} ({bare_resource(name)})"
+        for scope, name in grants.bound
+        if not scope.startswith(OPERATION_SCOPE_PREFIX) and refused.isdisjoint({(scope, name), ("*", name)}) and bare_resource(name)
+    )
     return (scopes + bound)[:MAX_HELD]
 
 
@@ -86,8 +91,18 @@ def paragraph(vendor: Vendor, denial: Denial, knowledge: Knowledge | None, evide
         _need(denial, operation),
         _have(denial, knowledge),
         _ground(evidence),
+        _recheck(denial),
     ]
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _recheck(denial: Denial) -> str:
+    if not denial.recheck_at:
+        return ""
+    return (
+        f"From {timestamp(denial.recheck_at)} on the proxy lets one such GET or HEAD request through to find out whether the account "
+        "was corrected, so nothing needs to be cleared here."
+    )
 
 
 def _need(denial: Denial, operation: Operation | None) -> str:

@@ -41,6 +41,8 @@ from proxy.token_reader import TokenReader
 from proxy.vendors.base import BadRequest, Denial, no_access_at_all
 
 PREDICTION_ERROR: Final = "prediction_error"
+_RECHECKED: Final = frozenset(("GET", "HEAD"))
+"""Methods of requests that may be let through to find out: safe ones (RFC 9110 section 9.2.1)."""
 _HIT: Final = CacheResult.HIT
 _MISS: Final = CacheResult.MISS
 _NOT_APPLICABLE: Final = NotApplicable()
@@ -213,11 +215,34 @@ class Gate:
                 ruling.missing, ruling.reason, ruling.decision = kept.missing, kept.reason, Decision.DENY
                 ruling.answer, ruling.outcome = kept.answer(ruling), Outcome.DENIED
                 return ruling
+            if self._rechecks(ruling, prediction):
+                return ruling
             ruling.missing = prediction.missing
             ruling.reason = self._reason(ruling, prediction)
         else:
             return ruling
         return self._refuse_or_shadow(ruling, verdict)
+
+    def _rechecks(self, ruling: Ruling, deny: Deny) -> bool:
+        """Let one denied request through now and then where an administrator may have ended the lack in the meantime."""
+        if ruling.effective_method not in _RECHECKED or ruling.mode is not Mode.ENFORCE or ruling.knowledge is None:
+            return False
+        assert ruling.mount is not None
+        assert ruling.fingerprint is not None
+        if not ruling.mount.learner.take_recheck(ruling.knowledge, ruling.fingerprint, deny, self.moment()):
+            return False
+        ruling.prediction = Indeterminate(deny.operation, "it is time to find out whether the account was corrected")
+        ruling.decision, ruling.evidence = Decision.INDETERMINATE, NO_EVIDENCE
+        return True
+
+    def _recheck_at(self, ruling: Ruling, deny: Deny) -> float:
+        """Return the wall time of the next such request, 0 where there will be none."""
+        if ruling.knowledge is None or ruling.effective_method not in _RECHECKED:
+            return 0.0
+        records = ruling.knowledge.changeable_lacks(frozenset(deny.missing[0]), deny.resources)
+        if not records:
+            return 0.0
+        return ruling.started_at + max(0.0, max(record.recheck for record in records) - self._clocks.now())
 
     def _refuse_or_shadow(self, ruling: Ruling, verdict: Verdict) -> Ruling:
         if ruling.mode is Mode.SHADOW:
@@ -244,8 +269,7 @@ class Gate:
         scopes = deny.missing[0]
         changeable = any(ruling.mount.vendor.catalog.scope(name).changeable for name in scopes)
         if ruling.knowledge is not None:
-            lacks = ruling.knowledge.lacks
-            changeable = changeable or any(record.changeable and record.lack.scope in (*scopes, "*") for record in lacks)
+            changeable = changeable or bool(ruling.knowledge.changeable_lacks(frozenset(scopes), deny.resources))
         return Reason.MISSING_LICENCE if changeable else Reason.MISSING_SCOPE
 
     def _denial(self, ruling: Ruling, verdict: Verdict) -> Denial:
@@ -261,6 +285,7 @@ class Gate:
             message=verdict.message if isinstance(verdict, NotAllowed) else "",
             whole_resource=ruling.knowledge is not None and no_access_at_all(ruling.knowledge.grants.lacking, ruling.resources),
             at=ruling.started_at,
+            recheck_at=self._recheck_at(ruling, ruling.prediction) if isinstance(ruling.prediction, Deny) else 0.0,
         )
 
     def moment(self) -> Moment:
@@ -275,7 +300,7 @@ def _evidence(prediction: Prediction, knowledge: Knowledge) -> Evidence:
             return NO_EVIDENCE
         case Permit():
             return Evidence(knowledge.source, knowledge.observed_at)
-        case Deny(missing=missing):
-            return Evidence(*knowledge.evidence_for(frozenset((*missing[0], "*"))))
+        case Deny(missing=missing, resources=resources):
+            return Evidence(*knowledge.evidence_for(frozenset(missing[0]), resources))
         case _:
             return NO_EVIDENCE

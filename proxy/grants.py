@@ -21,12 +21,20 @@ MAX_BOUND: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class LackRecord:
-    """A proven lack, until when it is believed, and whether an administrator can end it while the token lives."""
+    """A proven lack and until when it is believed.
+
+    `changeable`: an administrator can end it while the token lives; from `recheck` on, a real request may find out.
+    """
 
     lack: Lack
     observed_at: float
     expires: float
     changeable: bool = False
+    recheck: float = NEVER
+
+    def bears_on(self, scopes: frozenset[str], resources: frozenset[str]) -> bool:
+        """Say whether this lack is a reason to deny `scopes` on `resources`."""
+        return (self.lack.scope in scopes or self.lack.scope == WHOLE_RESOURCE) and self.lack.resources <= resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +55,21 @@ class Knowledge:
         """The moment from which this entry must be looked at again."""
         return min(self.expires, *(record.expires for record in self.lacks)) if self.lacks else self.expires
 
-    def evidence_for(self, lack_scopes: frozenset[str]) -> tuple[Source, float]:
-        """Return where the knowledge that these scopes are lacking comes from, and when it was observed."""
+    def evidence_for(self, scopes: frozenset[str], resources: frozenset[str] = frozenset()) -> tuple[Source, float]:
+        """Return where the knowledge that `scopes` are lacking on `resources` comes from, and when it was observed."""
         for record in self.lacks:
-            if record.lack.scope in lack_scopes:
+            if record.bears_on(scopes, resources):
                 return Source.REFUSAL, record.observed_at
         return self.source, self.observed_at
+
+    def changeable_lacks(self, scopes: frozenset[str], resources: frozenset[str]) -> tuple[LackRecord, ...]:
+        """Return the lacks behind a denial of `scopes` on `resources` that an administrator can end."""
+        return tuple(record for record in self.lacks if record.changeable and record.bears_on(scopes, resources))
+
+    def rechecked(self, records: tuple[LackRecord, ...], recheck: float) -> Knowledge:
+        """Put the next re-check of these lacks off until `recheck`."""
+        put_off = tuple(replace(record, recheck=recheck) if record in records else record for record in self.lacks)
+        return self._rebuilt(self.grants, put_off)
 
     def with_lack(self, record: LackRecord, limit: int = MAX_LACKS) -> Knowledge:
         """Add a proven lack: the scope is no longer held. At most `limit` lacks are kept, the newest ones.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from proxy.credentials import Fingerprint, Fingerprinter, Secret
-from proxy.grants import GrantStore, Knowledge, LackRecord, learned
+from proxy.grants import NEVER, GrantStore, Knowledge, LackRecord, learned
 from proxy.memory import VendorMemory
 from proxy.model import AnyToken, Deny, Indeterminate, Named, NotKnown, OneOf, Operation, Prediction, Resources, Source
 from proxy.vendors.base import Ended, Fact, Issued, Lacks, ShapeSeen, UserAccess
@@ -25,14 +25,21 @@ class Moment:
 
 
 class Learner:
-    """Applies facts of one vendor. `lifetime` is for how many seconds a learned right or lack is believed."""
+    """Applies facts of one vendor.
 
-    def __init__(self, vendor: str, store: GrantStore, memory: VendorMemory, fingerprint: Fingerprinter, lifetime: float) -> None:
+    `lifetime`: for how many seconds a learned right or lack is believed. `recheck`: after how many seconds a lack that an
+    administrator can end is tried again with a real request.
+    """
+
+    def __init__(
+        self, vendor: str, store: GrantStore, memory: VendorMemory, fingerprint: Fingerprinter, *, lifetime: float, recheck: float
+    ) -> None:
         self._vendor = vendor
         self._store = store
         self._memory = memory
         self._fingerprint = fingerprint
         self._lifetime = lifetime
+        self._recheck = recheck
 
     def apply(self, fact: Fact, token: Fingerprint | None, moment: Moment) -> None:
         """Apply one fact; `token` is the fingerprint of the request's own token."""
@@ -78,11 +85,20 @@ class Learner:
         self._store.forget(fingerprint)
 
     def _lack(self, fact: Lacks, token: Fingerprint, moment: Moment) -> None:
-        record = LackRecord(fact.lack, moment.wall, moment.now + self._lifetime, fact.changeable)
+        recheck = moment.now + self._recheck if fact.changeable else NEVER
+        record = LackRecord(fact.lack, moment.wall, moment.now + self._lifetime, fact.changeable, recheck)
         known = self._store.get(token, moment.now)
         if known is None:
             known = learned(None, moment.now, moment.wall, self._lifetime, Source.REFUSAL)
         self._store.put(token, known.with_lack(record))
+
+    def take_recheck(self, known: Knowledge, token: Fingerprint, denied: Deny, moment: Moment) -> bool:
+        """Say whether this denied request may be sent to find out if the account was fixed; the next one waits its time."""
+        records = known.changeable_lacks(frozenset(denied.missing[0]), denied.resources)
+        if not records or any(moment.now < record.recheck for record in records):
+            return False
+        self._store.put(token, known.rechecked(records, moment.now + self._recheck))
+        return True
 
     def accepted(self, prediction: Prediction, resources: Resources, token: Fingerprint, moment: Moment) -> None:
         """The vendor accepted the request: keep what that proves, and drop a lack that it disproves."""

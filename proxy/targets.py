@@ -24,6 +24,15 @@ _INVISIBLE_CATEGORIES: Final = frozenset({"Cf", "Cc", "Zs", "Zl", "Zp", "Cn", "C
 _IGNORABLE: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 """Letters and marks that show nothing (Unicode Default_Ignorable_Code_Point, outside those categories; and the empty Braille cell)."""
 
+REASONS: Final = frozenset(
+    (
+        "query_characters", "not_origin_form", "empty_segment", "dot_segment", "bad_percent_encoding", "backslash", "fragment",
+        "path_parameters", "path_characters", "encoded_slash", "encoded_backslash", "double_encoding", "nul", "control_character",
+        "encoded_delimiter", "needless_encoding", "invalid_utf8", "confusable_character", "invisible_character",
+    )
+)  # fmt: skip
+"""Every reason for which a target is refused."""
+
 
 class Target(NamedTuple):
     """A request target in origin-form: `path` and raw `query` (None where there is no `?`), both as they came."""

@@ -40,11 +40,12 @@ NOT_SERVED: Final[Mapping[tuple[str, ...], tuple[Callable[[object], bool], str]]
     ("workers",): (_more_than_one, "more than one worker is not available in this version; remove it"),
     ("clients", EACH, "allow"): (_present, "is not available in this version; remove it (nothing would enforce it)"),
     ("clients", EACH, "authenticate", "mtls_san"): (_present, "is not available in this version; remove it and use api_key_sha256"),
+    ("vendors", EACH, "media_upstream"): (_present, "is not available in this version (it comes with rewritten links); remove it"),
     ("vendors", EACH, "rewrite_links"): (_switched_on, "rewriting links is not available in this version; remove it"),
 }
 """Parts of the contract that are refused rather than ignored. A version that serves one deletes its line."""
 
-KIND_ONLY: Final = {"media_upstream": "ringcentral", "token_upstream": "newvoicemedia", "grants": "8x8"}
+KIND_ONLY: Final = {"token_upstream": "newvoicemedia", "grants": "8x8"}
 """Settings of a vendor that only one kind reads."""
 
 

@@ -86,9 +86,6 @@ class VendorSettings(Section):
     kind: Kind = Field(description="Which vendor's rules apply; generic takes them all from the catalogue.")
     mount: MountSettings = Field(description="Which requests belong to this vendor: path, host or both.")
     upstream: OriginField = Field(description="The vendor's API: scheme, host and perhaps port.")
-    media_upstream: OriginField | None = Field(
-        default=None, description="ringcentral only: the host that serves recordings and other media."
-    )
     token_upstream: OriginField | None = Field(default=None, description="newvoicemedia only: the host that issues tokens.")
     catalog: PathField | None = Field(
         default=None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from proxy.catalog import Catalog, Match
 from proxy.credentials import Secret
@@ -114,7 +114,8 @@ class Denial:
     """Everything a local answer can say. `missing` is per alternative, shortest first; `scopes` are the first one's.
 
     `whole_resource`: it is known that the token has no access to the resources at all (see `no_access_at_all`).
-    `at` is the moment of the answer, in seconds since the epoch.
+    `at` is the moment of the answer, `recheck_at` the one from which a real request may find out whether the account was fixed
+    (0: none will), in seconds since the epoch.
     """
 
     reason: Reason
@@ -127,6 +128,7 @@ class Denial:
     message: str = ""
     whole_resource: bool = False
     at: float = 0.0
+    recheck_at: float = 0.0
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -155,6 +157,10 @@ class Verdict:
 
     kind: ResponseKind
     about_scope: bool = False
+
+
+METHOD_OVERRIDE: Final = "method_override"
+"""The reason of a `BadRequest` for contradictory or unknown method overrides."""
 
 
 @dataclass(frozen=True, slots=True)

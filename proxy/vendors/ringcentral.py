@@ -17,6 +17,7 @@ from proxy.targets import Target
 from proxy.telemetry.exchange import ResponseKind
 from proxy.vendors.base import (
     EVERY_BODY,
+    METHOD_OVERRIDE,
     NO_WATCH,
     BadRequest,
     Denial,
@@ -67,12 +68,12 @@ class RingCentral(Vendor):
         vendor honour it after all, the wrong operation would have been judged.
         """
         if any("_" in name and name.lower().replace("_", "-") == _OVERRIDE for name in headers):
-            return BadRequest("method_override", "a header that some servers read as X-HTTP-Method-Override is spelled with underscores")
+            return BadRequest(METHOD_OVERRIDE, "a header that some servers read as X-HTTP-Method-Override is spelled with underscores")
         values = {*_header_override(headers), *target.parameters("_method")}
         if not values:
             return method
         if len(values) > 1:
-            return BadRequest("method_override", "the request names several overriding methods")
+            return BadRequest(METHOD_OVERRIDE, "the request names several overriding methods")
         return _overridden(method, values.pop())
 
     def watch(self, method: str, target: Target, match: Match | None) -> Watch:  # noqa: ARG002 - the path alone tells
@@ -159,9 +160,9 @@ def _header_override(headers: Mapping[str, bytes]) -> Iterator[str]:
 
 def _overridden(method: str, override: str) -> str | BadRequest:
     if override not in METHODS:
-        return BadRequest("method_override", "the overriding method is none that RFC 9110 or RFC 5789 defines, in capital letters")
+        return BadRequest(METHOD_OVERRIDE, "the overriding method is none that RFC 9110 or RFC 5789 defines, in capital letters")
     if method not in {"POST", override}:
-        return BadRequest("method_override", "only a POST may name an overriding method")
+        return BadRequest(METHOD_OVERRIDE, "only a POST may name an overriding method")
     return override
 
 

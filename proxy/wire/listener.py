@@ -28,6 +28,7 @@ class Listener:
         self._empty = asyncio.Event()
         self._empty.set()
         self.accepted = 0
+        self.cut_count = 0
 
     @property
     def connection_count(self) -> int:
@@ -88,6 +89,7 @@ class Listener:
         for connection in list(self._connections):
             connection.drain()
         finished = await self._wait_until_empty(grace_s)
+        self.cut_count = len(self._connections)
         for connection in list(self._connections):
             connection.cut(errors.SHUTDOWN)
         if self._timer is not None:

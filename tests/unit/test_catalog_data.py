@@ -389,7 +389,7 @@ def test_newvoicemedia_tokens_have_the_scopes_that_were_asked_for() -> None:
 def test_newvoicemedia_refusal_names_the_missing_scopes() -> None:
     refusal = catalogue("newvoicemedia")["refusal"]
     assert refusal["status"] == 403
-    assert "{scopes}" in refusal["body"]["message"]
+    assert "{alternatives}" in refusal["body"]["message"]
 
 
 # --- the example ----------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def vendor(line: str) -> str:
         (vendor("grants: []"), "7:5: vendors.rc.grants: is for vendors of kind 8x8 only"),
         (
             VENDOR.replace("kind: ringcentral", "kind: generic") + "    media_upstream: https://x\n",
-            "7:5: vendors.rc.media_upstream: is for vendors of kind ringcentral only",
+            "7:5: vendors.rc.media_upstream: is not available in this version (it comes with rewritten links); remove it",
         ),
         (VENDOR.replace("kind: ringcentral", "kind: 8x8"), "6:5: vendors.rc.catalog: the catalogue is not about vendor 8x8"),
         (VENDOR.replace("catalog.yaml", "none.yaml"), "6:5: vendors.rc.catalog: the file cannot be read: No such file or directory"),

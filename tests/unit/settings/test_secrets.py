@@ -23,7 +23,6 @@ FULL: dict[str, object] = {
             "kind": "ringcentral",
             "mount": {"path": "/rc", "host": "rc.example.com"},
             "upstream": "https://api.example.com",
-            "media_upstream": "https://media.example.com",
             "catalog": "catalog.yaml",
             "mode": "enforce",
             "on_unknown_operation": "deny",
