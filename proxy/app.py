@@ -20,7 +20,7 @@ from proxy.clocks import SystemClocks
 from proxy.closing import LEARNING_ERROR
 from proxy.compose import Knowledge, Parts, build_service
 from proxy.credentials import Fingerprinter, Secret
-from proxy.gate import PREDICTION_ERROR
+from proxy.gate import PREDICTION_ERROR, Clocks
 from proxy.identifiers import IdMaker
 from proxy.settings import Loaded, Settings
 from proxy.telemetry.decision_log import DecisionLog, encoder
@@ -46,9 +46,9 @@ class StartError(Exception):
 class App:
     """One running proxy: `start`, then `stop`. `log_descriptor` is where decision lines go (None: nowhere)."""
 
-    def __init__(self, loaded: Loaded, log_descriptor: int | None = None) -> None:
+    def __init__(self, loaded: Loaded, log_descriptor: int | None = None, clocks: Clocks | None = None) -> None:
         self._loaded = loaded
-        self._clocks = SystemClocks()
+        self._clocks = clocks or SystemClocks()
         self._knowledge = Knowledge({}, {})
         self._recent = Recent()
         self._writer = LineWriter(log_descriptor) if log_descriptor is not None and loaded.settings.log.decisions else None
