@@ -1,4 +1,4 @@
-"""Header rules, both ways: what is read, what is dropped, what passes as it came.
+"""Header rules for requests: what is read, what is dropped, what passes as it came. Answers: `response_headers`.
 
 Pure. A head is always rebuilt from parsed fields. Everything that is not named here passes in its order and repetition.
 Sources: RFC 9110 sections 5.5 (characters), 7.6.1 (hop-by-hop), 7.6.3 (Via), 10.1.1 (Expect); RFC 9112 sections 3.2, 6.
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from functools import lru_cache
 from typing import Final
 
 from proxy import errors
@@ -34,7 +33,15 @@ class _Rule(Enum):
     METHOD = auto()
 
 
-_HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"te", b"trailer", b"proxy-authorization", b"proxy-authenticate", b"http2-settings")
+HOP_BY_HOP: Final = (
+    b"keep-alive",
+    b"proxy-connection",
+    b"te",
+    b"trailer",
+    b"proxy-authorization",
+    b"proxy-authenticate",
+    b"http2-settings",
+)
 _INSIDE_INFORMATION = (
     b"forwarded", b"x-real-ip", b"x-client-ip", b"x-cluster-client-ip", b"true-client-ip", b"x-original-forwarded-for",
     b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-port", b"x-forwarded-server", b"x-forwarded-prefix",
@@ -44,7 +51,7 @@ _INSIDE_INFORMATION = (
 """Fields that gateways inside the company set: they tell about the inside and never reach a vendor."""
 
 _REQUEST_RULES: Final[dict[bytes, _Rule]] = {
-    **dict.fromkeys(_HOP_BY_HOP, _Rule.DROP),
+    **dict.fromkeys(HOP_BY_HOP, _Rule.DROP),
     **dict.fromkeys(_INSIDE_INFORMATION, _Rule.DROP),
     b"host": _Rule.HOST,
     b"connection": _Rule.CONNECTION,
@@ -64,9 +71,8 @@ _HYPHEN_ONLY: Final = frozenset(
 """Fields whose underscore spelling a far side may fold into the real one."""
 
 _VALUE: Final = bytes(range(0x20, 0x7F)) + b"\t"
-_RESPONSE_VALUE: Final = _VALUE + bytes(range(0x80, 0x100))
 _HOST: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:[]%"
-_OWN_PREFIX: Final = b"scopegate"
+OWN_PREFIX: Final = b"scopegate"
 MAX_LENGTH_DIGITS: Final = 18
 MAX_REQUEST_ID: Final = 128
 VIA: Final = b"Via: 1.1 scopegate\r\n"
@@ -137,9 +143,9 @@ class _RequestReader:
         rule = _REQUEST_RULES.get(lower)
         if rule is not None:
             return self._apply(rule, lower, name, value)
-        if b"_" in lower and (lower.replace(b"_", b"-") in _HYPHEN_ONLY or lower.startswith(_OWN_PREFIX)):
+        if b"_" in lower and (lower.replace(b"_", b"-") in _HYPHEN_ONLY or lower.startswith(OWN_PREFIX)):
             return errors.UNDERSCORE
-        if not lower.startswith(_OWN_PREFIX):
+        if not lower.startswith(OWN_PREFIX):
             self.kept.append((lower, name, value))
         return None
 
@@ -156,7 +162,7 @@ class _RequestReader:
                 self.nominated.update(token.strip(b" \t").lower() for token in value.split(b","))
                 return errors.BAD_NOMINATION if not _NEVER_NOMINATED.isdisjoint(self.nominated) else None
             case _Rule.LENGTH:
-                if head.content_length is not None or not _is_length(value):
+                if head.content_length is not None or not is_length(value):
                     return errors.AMBIGUOUS_LENGTH
                 head.content_length = int(value)
             case _Rule.CODING:
@@ -205,102 +211,6 @@ class _RequestReader:
         return head
 
 
-def _is_length(value: bytes) -> bool:
+def is_length(value: bytes) -> bool:
+    """Say whether a Content-Length value is 1*DIGIT within what fits (RFC 9110 section 8.6)."""
     return value.isdigit() and len(value) <= MAX_LENGTH_DIGITS
-
-
-@dataclass(slots=True)
-class ResponseHead:
-    """The header fields of one vendor answer, read once. `block` is what goes to the client, without framing."""
-
-    block: bytes
-    content_length: int | None
-    chunked: bool
-    content_encoding: bytes
-    content_type: bytes
-    location: bytes | None = None
-
-
-class _Answer(Enum):
-    PASS = auto()
-    DROP = auto()
-    LENGTH = auto()
-    CODING = auto()
-    CONNECTION = auto()
-    NOTE = auto()
-
-
-_RESPONSE_RULES: Final[dict[bytes, _Answer]] = {
-    **dict.fromkeys((*_HOP_BY_HOP, b"upgrade", b"x-request-id"), _Answer.DROP),
-    b"connection": _Answer.CONNECTION,
-    b"content-length": _Answer.LENGTH,
-    b"transfer-encoding": _Answer.CODING,
-    **dict.fromkeys((b"content-encoding", b"content-type", b"location"), _Answer.NOTE),
-}
-
-
-@lru_cache(maxsize=1024)
-def _response_rule(name: bytes) -> _Answer:
-    """Return the rule for a field name as it is spelled; vendors spell few names, so most are remembered."""
-    lower = name.lower()
-    return _Answer.DROP if lower.startswith(_OWN_PREFIX) else _RESPONSE_RULES.get(lower, _Answer.PASS)
-
-
-def read_response(fields: Fields) -> ResponseHead | None:
-    """Read a vendor answer's header fields; None where its length or a value could be read in two ways (502)."""
-    lines: list[bytes] = []
-    special: list[tuple[_Answer, bytes, bytes]] = []
-    for name, value in fields:
-        rule = _response_rule(name)
-        if rule is _PASS or rule is _NOTE:
-            lines += (name, b": ", value, b"\r\n")
-        if rule is not _PASS:
-            special.append((rule, name, value.rstrip(b" \t")))
-    head = ResponseHead(b"", None, False, b"", b"")
-    nominated = _apply_special(head, special)
-    if nominated is None or any(value.translate(None, _RESPONSE_VALUE) for _, value in fields):
-        return None
-    head.block = b"".join(_without(lines, nominated) if nominated else lines)
-    return head
-
-
-def _apply_special(head: ResponseHead, special: list[tuple[_Answer, bytes, bytes]]) -> set[bytes] | None:
-    """Apply the rules that are not "pass"; return the nominated names, or None where the length is in doubt."""
-    codings: list[bytes] = []
-    nominated: set[bytes] = set()
-    for rule, name, value in special:
-        match rule:
-            case _Answer.LENGTH:
-                if head.content_length is not None or not _is_length(value):
-                    return None
-                head.content_length = int(value)
-            case _Answer.CODING:
-                codings.append(value.strip(b" \t").lower())
-            case _Answer.CONNECTION:
-                nominated.update(token.strip(b" \t").lower() for token in value.split(b","))
-            case _Answer.NOTE:
-                _note_response_content(head, name.lower(), value)
-            case _:
-                pass
-    if codings and (codings != [b"chunked"] or head.content_length is not None):
-        return None
-    head.chunked = bool(codings)
-    return nominated - _ORDINARY_CONNECTION
-
-
-_PASS: Final = _Answer.PASS
-_NOTE: Final = _Answer.NOTE
-_ORDINARY_CONNECTION: Final = frozenset((b"close", b"keep-alive"))
-
-
-def _note_response_content(head: ResponseHead, lower: bytes, value: bytes) -> None:
-    if lower == b"content-encoding":
-        head.content_encoding = value.strip().lower() if not head.content_encoding else b"several"
-    elif lower == b"content-type":
-        head.content_type = value
-    else:
-        head.location = value
-
-
-def _without(lines: list[bytes], nominated: set[bytes]) -> list[bytes]:
-    return [part for at in range(0, len(lines), 4) if lines[at].lower() not in nominated for part in lines[at : at + 4]]

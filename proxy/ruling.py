@@ -58,11 +58,25 @@ class LocalAnswer(NamedTuple):
 class Ruling:
     """One request's case. `answer` is None when the request is to be forwarded."""
 
-    __slots__ = (
-        "answer", "cache", "client", "decision", "decision_id", "effective_method", "evidence", "fault", "fingerprint", "head",
-        "knowledge", "match", "method", "missing", "mode", "mount", "outcome", "prediction", "reason", "request_id", "resources",
-        "started_at", "target", "watch",
-    )  # fmt: skip
+    # Defaults stand at the class: most requests leave most of them as they are, and this is made for every request.
+    mount: Mount | None = None
+    client: Client = UNIDENTIFIED
+    mode = Mode.OFF
+    target: Target | None = None
+    match: Match | None = None
+    resources: Resources = NO_RESOURCES
+    fingerprint: Fingerprint | None = None
+    knowledge: Knowledge | None = None
+    cache = CacheResult.NONE
+    prediction: Prediction | None = None
+    decision = Decision.NOT_APPLICABLE
+    outcome = Outcome.FORWARDED
+    reason: str = ""
+    missing: tuple[tuple[str, ...], ...] = ()
+    evidence: Evidence = NO_EVIDENCE
+    fault: str = ""
+    watch: Watch = NO_WATCH
+    answer: LocalAnswer | None = None
 
     def __init__(self, decision_id: str, started_at: float, method: str, head: RequestHead | None) -> None:
         self.decision_id = decision_id
@@ -71,24 +85,6 @@ class Ruling:
         self.method = method
         self.effective_method = method
         self.head = head
-        self.mount: Mount | None = None
-        self.client: Client = UNIDENTIFIED
-        self.mode = Mode.OFF
-        self.target: Target | None = None
-        self.match: Match | None = None
-        self.resources: Resources = NO_RESOURCES
-        self.fingerprint: Fingerprint | None = None
-        self.knowledge: Knowledge | None = None
-        self.cache = CacheResult.NONE
-        self.prediction: Prediction | None = None
-        self.decision = Decision.NOT_APPLICABLE
-        self.outcome = Outcome.FORWARDED
-        self.reason = ""
-        self.missing: tuple[tuple[str, ...], ...] = ()
-        self.evidence: Evidence = NO_EVIDENCE
-        self.fault = ""
-        self.watch: Watch = NO_WATCH
-        self.answer: LocalAnswer | None = None
 
     def stamp(self, answered_by: bytes) -> bytes:
         """Return the header lines that every response carries (contract section 6)."""

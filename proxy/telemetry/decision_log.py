@@ -2,20 +2,20 @@
 
 Fields of a line, in this order (JSON; the text form shows the telling ones):
 
-ts            when the request began, ISO 8601, UTC, milliseconds
-level         info | warning (the vendor could not be asked, or accepted what was predicted to fail) | error (the proxy failed)
 event         always "decision"
-decision_id   as in the `Scopegate-Decision-Id` header          request_id    as in the `X-Request-ID` header
+level         info | warning (the vendor could not be asked, or accepted what was predicted to fail) | error (the proxy failed)
 vendor        the vendor, "none" where no mount matched         client        the internal app
-mode          enforce | shadow | off                            method        as it was sent
+mode          enforce | shadow | off                            method        the effective one
 operation     the catalogue's operation id, or ""               route         its path template, or ""
-path          the vendor's path, never its query; cut at 256 characters (`path_cut` is then true)
 decision      as in the `Scopegate-Decision` header             predicted     what the vendor was expected to do
 outcome       what became of the request                        reason        why it was denied, or ""
 missing       lacking scopes per alternative, shortest first    evidence      where the knowledge came from
 cache         hit | miss | none                                 status        the status that was answered
 answered_by   proxy | vendor                                    actual        what the vendor then really did
 kind          kind of the vendor's answer                       fault         reason of a fault, or ""
+ts            when the request began, ISO 8601, UTC, milliseconds
+decision_id   as in the `Scopegate-Decision-Id` header          request_id    as in the `X-Request-ID` header
+path          the vendor's path, never its query; cut at 256 characters (`path_cut` is then true)
 request_bytes, response_bytes          sizes of the bodies
 duration_ms, vendor_ms, overhead_ms    whole time, the vendor's share, the proxy's share
 fingerprint   first 12 hexadecimal digits of the token's keyed hash; absent where there was no token
@@ -28,6 +28,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Final
 
 import orjson
@@ -40,6 +41,7 @@ FINGERPRINT_DIGITS: Final = 12
 _ACCEPTED: Final = Actual.ACCEPTED  # reading a member off its class is slow in Python 3.11
 _DENY: Final = Predicted.DENY
 _DELETE: Final = 0x7F
+_NEWLINE: Final = orjson.OPT_APPEND_NEWLINE
 _MILLISECONDS: Final = tuple(f".{number:03d}Z" for number in range(1000))
 
 _LEVELS: Final = dict.fromkeys(Outcome, "info") | {Outcome.UPSTREAM_ERROR: "warning", Outcome.INTERNAL_ERROR: "error"}
@@ -66,19 +68,34 @@ def encoder(*, text: bool) -> Encoder:
 
 
 class JsonLines:
-    """Encodes exchanges as JSON objects."""
+    """Encodes exchanges as JSON objects.
 
-    def __init__(self) -> None:
+    Most members of a line are words from a small vocabulary: they are encoded once per combination and remembered.
+    """
+
+    def __init__(self, max_remembered: int = 10_000) -> None:
         self._clock = Timestamps()
+        self._words: dict[tuple[object, ...], bytes] = {}
+        self._max = max_remembered
 
     def __call__(self, exchange: Exchange) -> bytes:
         """Return one line of printable ASCII."""
-        members = as_members(exchange, self._clock(exchange.started_at))
+        ts = self._clock(exchange.started_at)
         try:
-            line = orjson.dumps(members, option=orjson.OPT_APPEND_NEWLINE)
+            line = b"%b,%b" % (self._encoded_words(exchange), orjson.dumps(own_members(exchange, ts), option=_NEWLINE)[1:])
         except orjson.JSONEncodeError:  # lone surrogates: bytes of a header that were no UTF-8
-            return _ascii_json(members)
-        return line if line.isascii() and _DELETE not in line else _ascii_json(members)
+            return _ascii_json(as_members(exchange, ts))
+        return line if line.isascii() and _DELETE not in line else _ascii_json(as_members(exchange, ts))
+
+    def _encoded_words(self, exchange: Exchange) -> bytes:
+        key = _words_of(exchange)
+        return self._words.get(key) or self._remember(key, exchange)
+
+    def _remember(self, key: tuple[object, ...], exchange: Exchange) -> bytes:
+        if len(self._words) >= self._max:
+            self._words.clear()
+        words = self._words[key] = orjson.dumps(word_members(exchange))[:-1]
+        return words
 
 
 def _ascii_json(members: dict[str, object]) -> bytes:
@@ -143,47 +160,46 @@ def timestamp(at: float) -> str:
 
 def as_members(exchange: Exchange, ts: str) -> dict[str, object]:
     """Return an exchange as the members of a log line; the admin API shows the same ones."""
-    # Unpacking once is much faster than as many attribute look-ups, and every request comes through here.
-    # fmt: off
-    (
-        decision_id, request_id, _, vendor, client, mode, method, operation, route, path,
-        decision, predicted, outcome, reason, missing, evidence, fingerprint, cache,
-        status, answered_by, actual, kind, fault, request_bytes, response_bytes, duration, vendor_duration,
-    ) = exchange
-    # fmt: on
+    return {**word_members(exchange), **own_members(exchange, ts)}
+
+
+def word_members(exchange: Exchange) -> dict[str, object]:
+    """Return the members that come from a small vocabulary: configuration, catalogue and closed lists."""
+    accepted_denial = exchange.actual is _ACCEPTED and exchange.predicted is _DENY
+    return {
+        "event": "decision",
+        "level": "warning" if accepted_denial else _LEVELS[exchange.outcome],
+        **{name: getattr(exchange, field) for name, field in _WORDS.items()},
+    }
+
+
+def own_members(exchange: Exchange, ts: str) -> dict[str, object]:
+    """Return the members that differ from line to line."""
+    path, duration, vendor_duration = exchange.path, exchange.duration, exchange.vendor_duration
     members: dict[str, object] = {
         "ts": ts,
-        "level": "warning" if actual is _ACCEPTED and predicted is _DENY else _LEVELS[outcome],
-        "event": "decision",
-        "decision_id": decision_id,
-        "request_id": request_id,
-        "vendor": vendor,
-        "client": client,
-        "mode": mode,
-        "method": method,
-        "operation": operation,
-        "route": route,
+        "decision_id": exchange.decision_id,
+        "request_id": exchange.request_id,
         "path": path if len(path) <= MAX_PATH else path[:MAX_PATH],
-        "decision": decision,
-        "predicted": predicted,
-        "outcome": outcome,
-        "reason": reason,
-        "missing": missing,
-        "evidence": evidence,
-        "cache": cache,
-        "status": status,
-        "answered_by": answered_by,
-        "actual": actual,
-        "kind": kind,
-        "fault": fault,
-        "request_bytes": request_bytes,
-        "response_bytes": response_bytes,
+        "request_bytes": exchange.request_bytes,
+        "response_bytes": exchange.response_bytes,
         "duration_ms": int(duration * 1e6) / 1e3,
         "vendor_ms": int(vendor_duration * 1e6) / 1e3,
         "overhead_ms": int((duration - vendor_duration) * 1e6) / 1e3,
     }
-    if fingerprint:
-        members["fingerprint"] = fingerprint[:FINGERPRINT_DIGITS]
+    if exchange.fingerprint:
+        members["fingerprint"] = exchange.fingerprint[:FINGERPRINT_DIGITS]
     if len(path) > MAX_PATH:
         members["path_cut"] = True
     return members
+
+
+_WORDS: Final = {
+    name: {"kind": "response_kind"}.get(name, name)
+    for name in (
+        "vendor", "client", "mode", "method", "operation", "route", "decision", "predicted", "outcome", "reason", "missing", "evidence",
+        "cache", "status", "answered_by", "actual", "kind", "fault",
+    )
+}  # fmt: skip
+"""Log members from a small vocabulary, and the fields of `Exchange` they come from."""
+_words_of: Final[Callable[[Exchange], tuple[object, ...]]] = itemgetter(*(Exchange._fields.index(name) for name in _WORDS.values()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
-from proxy.headers import ResponseHead
+from proxy.response_headers import ResponseHead
 
 LAST_CHUNK: Final = b"0\r\n\r\n"
 CLOSE: Final = b"Connection: close\r\n"

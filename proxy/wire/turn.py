@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from proxy import errors
 from proxy.closing import Result
 from proxy.errors import Fault
-from proxy.headers import RequestHead, ResponseHead
+from proxy.headers import RequestHead
+from proxy.response_headers import ResponseHead
 from proxy.ruling import LocalAnswer, Ruling
 from proxy.wire.heads import (
     CHUNKED,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from proxy import errors
-from proxy.headers import ResponseHead, read_response
+from proxy.response_headers import ResponseHead, read_response
 from proxy.wire.heads import has_no_body
 from proxy.wire.limits import MAX_CODING_BYTES, MAX_CODING_SHARE, MAX_INFORMATIONAL, WRITE_HIGH_WATER
 from proxy.wire.sockets import Probe, reset_on_close
