@@ -1,0 +1,224 @@
+"""Every command: its options, its help text, its example. The work is done by the module that a command imports when it runs.
+
+A command returns its exit code.
+"""
+# ruff: noqa: PLC0415 - help texts and usage errors must not wait for the proxy's modules to be imported
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from proxy.cli.parameters import ADDRESS, METHOD, format_option, refuse_remote, remote_option
+
+if TYPE_CHECKING:
+    from proxy.settings import Address
+
+SIMULATED_VENDORS: Final = ("ringcentral", "8x8", "newvoicemedia")
+
+_FILE: Final = click.Path(path_type=Path)
+_DEFAULT_CONFIGURATION: Final = Path("config/scopegate.yaml")
+
+
+@click.command()
+@click.option("--config", "file", type=_FILE, default=_DEFAULT_CONFIGURATION, show_default=True, help="The configuration file.")
+@click.option("--listen", type=ADDRESS, help="Overrides listen: where apps connect.")
+@click.option("--admin", type=ADDRESS, help="Overrides admin.listen: metrics, health and API.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, help="Number of processes; this version runs one.")
+def serve(file: Path, listen: Address | None, admin: Address | None, workers: int) -> int:
+    """Run the proxy.
+
+    Decision lines go to standard output, everything else to standard error. SIGTERM or Ctrl-C stops accepting and finishes what is
+    under way within limits.shutdown_grace_s; a second one ends at once. Either way the exit code is 0, and the last line on
+    standard error tells whether requests were cut. An invalid configuration: exit code 4. An address in use: 1.
+
+    \b
+    Example:
+      scopegate serve --config config/scopegate.yaml --listen 127.0.0.1:8080
+    """
+    if workers != 1:
+        raise click.BadParameter("this version runs one worker; leave the option out", param_hint="--workers")
+    from proxy.cli import serving
+
+    return serving.serve(file, listen, admin)
+
+
+@click.command()
+@click.option("--listen", type=ADDRESS, help="Where the proxy listens (default 127.0.0.1:8080, or a free port).")
+@click.option("--admin", type=ADDRESS, help="Where the admin listener is (default 127.0.0.1:9090, or a free port).")
+@click.option("--tour", is_flag=True, help="Run the tour and end: exit code 0 only if every answer is the promised one.")
+@remote_option
+@format_option
+def demo(listen: Address | None, admin: Address | None, tour: bool, allow_remote: bool, output_format: str) -> int:
+    """Show the proxy in front of simulated vendors.
+
+    Starts three of them and the proxy on loopback, prints curl lines to paste, and runs until Ctrl-C. With
+    --tour it sends the requests of those lines itself, prints each answer and ends.
+
+    \b
+    Example:
+      scopegate demo
+      scopegate demo --tour
+    """
+    if not allow_remote:
+        refuse_remote(listen, admin)
+    from proxy.cli import demonstrating
+
+    if not tour:
+        return demonstrating.run_demo(listen, admin, as_json=output_format == "json")
+    return demonstrating.run_tour(listen, admin, as_json=output_format == "json")
+
+
+@click.command()
+@click.argument("vendor", type=click.Choice(SIMULATED_VENDORS))
+@click.option("--listen", type=ADDRESS, default="127.0.0.1:0", show_default=True, help="Where to listen; port 0 takes a free one.")
+@click.option("--token-listen", type=ADDRESS, help="newvoicemedia only: a second port, on the same host, for logins alone.")
+@remote_option
+@format_option
+def simulate(vendor: str, listen: Address, token_listen: Address | None, allow_remote: bool, output_format: str) -> int:
+    """Run one simulated vendor until Ctrl-C.
+
+    It holds made-up accounts, which it prints, and refuses as the vendor does. At NewVoiceMedia two hosts are involved, one for
+    logins and one for everything else; without --token-listen one port serves both.
+
+    \b
+    Example:
+      scopegate simulate ringcentral --listen 127.0.0.1:9101
+    """
+    if token_listen is not None and (vendor != "newvoicemedia" or token_listen.host != listen.host):
+        raise click.BadParameter("is for newvoicemedia, on the host of --listen", param_hint="--token-listen")
+    if not allow_remote:
+        refuse_remote(listen, token_listen)
+    from proxy.cli import simulating
+
+    return simulating.simulate(vendor, listen, token_listen.port if token_listen else None, as_json=output_format == "json")
+
+
+@click.command("check-config")
+@click.argument("file", type=_FILE)
+@format_option
+def check_config(file: Path, output_format: str) -> int:
+    """Validate a configuration file and its catalogues.
+
+    Prints every problem as file:line:col: key.path: message (exit code 4), or what is configured and what deserves a second look.
+
+    \b
+    Example:
+      scopegate check-config config/scopegate.yaml
+    """
+    from proxy.cli import checking
+
+    return checking.check(file, as_json=output_format == "json")
+
+
+@click.command()
+def schema() -> int:
+    """Print the JSON Schema of the configuration file.
+
+    Editors complete and check the file with it.
+
+    \b
+    Example:
+      scopegate schema > scopegate.schema.json
+    """
+    from proxy.cli.output import print_json
+    from proxy.settings import json_schema
+
+    print_json(json_schema())
+    return 0
+
+
+@click.command()
+@click.option("--vendor", required=True, help="A vendor of the configuration; without --config: ringcentral, 8x8 or newvoicemedia.")
+@click.argument("method", type=METHOD)
+@click.argument("path")
+@click.option("--scopes", help='All scopes the token holds, such as "A B" (with commas where names have blanks); "" for none.')
+@click.option("--user", default="", help="The user the token belongs to; without --scopes, what the configuration grants that user counts.")
+@click.option("--config", "file", type=_FILE, help="Decide as this configuration does; without it, with the shipped catalogue.")
+@format_option
+def explain(vendor: str, method: str, path: str, scopes: str | None, user: str, file: Path | None, output_format: str) -> int:
+    """Decide about one request without sending anything.
+
+    PATH is the vendor's path, with its query if there is one, or a whole vendor URL. Exit code 0: the vendor would permit it,
+    3: it would refuse, 5: it cannot be told.
+
+    \b
+    Example:
+      scopegate explain --vendor ringcentral GET '/restapi/v1.0/account/~/call-log' \\
+          --scopes "ReadAccounts"
+    """
+    from proxy.cli import explaining
+
+    question = explaining.Question(vendor, method, path, scopes, user)
+    return explaining.explain(question, file, as_json=output_format == "json")
+
+
+@click.group()
+def catalog() -> None:
+    """List, show and lint vendor operations.
+
+    Catalogues say which operations a vendor has and which scopes they need.
+
+    \b
+    Example:
+      scopegate catalog list ringcentral --scope ReadCallLog
+    """
+
+
+@catalog.command("list")
+@click.argument("source", required=False, metavar="[VENDOR|FILE]")
+@click.option("--scope", help="Only operations that can need this scope.")
+@click.option("--tag", help="Only operations with this tag.")
+@click.option("--grep", help="Only operations whose id, method and path match this regular expression.")
+@format_option
+def list_operations(source: str | None, scope: str | None, tag: str | None, grep: str | None, output_format: str) -> int:
+    """List operations: id, method, path and what they need.
+
+    Of one vendor's shipped catalogue, of a catalogue file, or of all shipped catalogues.
+
+    \b
+    Example:
+      scopegate catalog list newvoicemedia --grep permissions
+    """
+    from proxy.cli import cataloguing
+
+    return cataloguing.list_operations(source, cataloguing.Filter(scope, tag, grep), as_json=output_format == "json")
+
+
+@catalog.command("show")
+@click.argument("source", metavar="VENDOR|FILE")
+@click.argument("operation")
+@format_option
+def show_operation(source: str, operation: str, output_format: str) -> int:
+    """Show one operation, its scopes, and what to do when they are missing.
+
+    \b
+    Example:
+      scopegate catalog show ringcentral readCallRecording
+    """
+    from proxy.cli import cataloguing
+
+    return cataloguing.show_operation(source, operation, as_json=output_format == "json")
+
+
+@catalog.command("lint")
+@click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
+@format_option
+def lint(files: Sequence[Path], output_format: str) -> int:
+    """Find what is wrong or lacking in catalogue files.
+
+    Errors (invalid, unreachable): exit code 4. Warnings alone (no remediation, no source, ...): 0.
+
+    \b
+    Example:
+      scopegate catalog lint config/catalogs/ringcentral.yaml
+    """
+    from proxy.cli import cataloguing
+
+    return cataloguing.lint(files, as_json=output_format == "json")
+
+
+COMMANDS: Final = (serve, demo, simulate, check_config, schema, explain, catalog)

@@ -1,0 +1,86 @@
+"""The command `scopegate`: its group, and what becomes of errors."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from io import TextIOWrapper
+from typing import Final
+
+import click
+
+from proxy import __version__
+from proxy.cli.commands import COMMANDS
+from proxy.cli.exits import OK, UNEXPECTED
+from proxy.cli.logs import place_of
+
+DEBUG: Final = "SCOPEGATE_DEBUG"
+
+
+@click.group(commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="scopegate %(version)s")
+@click.pass_context
+def scopegate(context: click.Context) -> None:
+    """Answer vendor API requests that the vendor would certainly refuse, and explain why.
+
+    \b
+    Example:
+      scopegate demo
+      scopegate serve --config config/scopegate.yaml
+
+    \b
+    Exit codes: 0 fine (explain: permit), 1 unexpected error, 2 usage,
+    3 explain says deny, 4 configuration invalid, 5 explain cannot tell.
+    """
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line (default: this process's own); return the exit code."""
+    _write_whatever_comes()
+    try:
+        code = scopegate.main(arguments, prog_name="scopegate", standalone_mode=False)
+        _flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("scopegate: interrupted", err=True)
+        return UNEXPECTED
+    except Exception as error:  # noqa: BLE001, RUF100 - the last resort: one line, exit 1
+        return _unexpected(error)
+    return code if isinstance(code, int) else OK
+
+
+def _write_whatever_comes() -> None:
+    """Names of files and texts of catalogues may have characters that the terminal's encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _unexpected(error: Exception) -> int:
+    """Say what failed and where, never the exception's text: it may quote a secret."""
+    _drop_output()
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        return UNEXPECTED
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+    hint = "" if os.environ.get(DEBUG) else f"; {DEBUG}=1 shows the traceback"
+    click.echo(f"scopegate: unexpected error: {type(error).__name__}{reason} in {place_of(error)}{hint}", err=True)
+    return UNEXPECTED
+
+
+def _drop_output() -> None:
+    """Whatever is still buffered cannot be written; Python must not try again, and complain, when it ends."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

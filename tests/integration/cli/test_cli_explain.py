@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.cli.explaining import split_scopes
+from tests.integration.cli.conftest import WriteConfiguration
+from tests.integration.cli.processes import read_json, scopegate
+
+CALLS = "/restapi/v1.0/account/~/call-log"
+RECORDING = "/restapi/v1.0/account/~/recording/1"
+RECORDS = "/analytics/work/v2/call-records?pbxId=acmecorp"
+PERMISSIONS = "/useradmin/users/1/permissions/accessPermissions"
+
+
+def explain(vendor: str, *arguments: str) -> tuple[int, Any]:
+    finished = scopegate("explain", "--vendor", vendor, *arguments, "--format", "json")
+    return finished.returncode, read_json(finished)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "arguments", "code", "decision"),
+    [
+        ("ringcentral", ("GET", CALLS, "--scopes", "ReadAccounts"), 3, "deny"),
+        ("ringcentral", ("GET", CALLS, "--scopes", ""), 3, "deny"),
+        ("ringcentral", ("GET", CALLS, "--scopes", "ReadAccounts ReadCallLog"), 0, "permit"),
+        ("ringcentral", ("GET", CALLS), 5, "indeterminate"),
+        ("ringcentral", ("GET", "/nothing/here", "--scopes", "ReadAccounts"), 5, "not-applicable"),
+        ("ringcentral", ("get", f"https://platform.example{CALLS}?page=2", "--scopes", "ReadCallLog"), 0, "permit"),
+        ("8x8", ("GET", RECORDS), 5, "indeterminate"),
+        ("newvoicemedia", ("GET", PERMISSIONS, "--scopes", "self:read"), 0, "permit"),
+        ("newvoicemedia", ("GET", PERMISSIONS, "--scopes", "stats"), 3, "deny"),
+    ],
+)
+def test_the_exit_code_is_the_verdict(vendor: str, arguments: tuple[str, ...], code: int, decision: str) -> None:
+    told, members = explain(vendor, *arguments)
+    assert (told, members["decision"]) == (code, decision)
+
+
+def test_a_denial_says_what_is_missing_and_how_to_fix_it() -> None:
+    _, members = explain("ringcentral", "GET", RECORDING, "--scopes", "ReadCallLog")
+    assert members["required"] == [["ReadCallLog", "ReadCallRecording"]]
+    assert members["missing"] == [["ReadCallRecording"]]
+    assert members["remediation"]
+    assert members["documentation"]
+
+
+def test_the_text_begins_with_the_verdict() -> None:
+    finished = scopegate("explain", "--vendor", "newvoicemedia", "GET", PERMISSIONS, "--scopes", "")
+    lines = finished.stdout.splitlines()
+    assert lines[0] == f"DENY  GET {PERMISSIONS}"
+    assert [line.split()[0] for line in lines[1:6]] == ["operation", "route", "needs", "held", "missing"]
+    assert lines[3].endswith("users:read or users:write or self:read")
+    assert lines[4].endswith("nothing")
+    assert "How to fix it" in lines
+
+
+def test_implied_scopes_follow_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "scopegate.yaml"
+    file.write_text(
+        "vendors:\n"
+        "  presuming: {kind: ringcentral, mount: {path: /a}, upstream: 'https://x.example'}\n"
+        "  literal: {kind: ringcentral, mount: {path: /b}, upstream: 'https://x.example', implied_scopes: ignore}\n"
+    )
+    asked = ("GET", CALLS, "--scopes", "ReadCallRecording", "--config", str(file))
+    assert [explain(name, *asked)[0] for name in ("presuming", "literal")] == [0, 3]
+
+
+def test_what_is_configured_about_a_user_counts(tmp_path: Path) -> None:
+    file = tmp_path / "scopegate.yaml"
+    file.write_text(
+        "vendors:\n  phones:\n    kind: 8x8\n    mount: {path: /x}\n    upstream: https://x.example\n"
+        "    grants:\n"
+        "      - {user: amy@example.com, pbx: [acmecorp], categories: [CDR]}\n"
+        "      - {user: ben@example.com, pbx: [acmecorp], categories: [X]}\n"
+    )
+
+    def about(user: str) -> int:
+        return explain("phones", "GET", RECORDS, "--config", str(file), "--user", user)[0]
+
+    assert [about("amy@example.com"), about("ben@example.com"), about("stranger@example.com")] == [0, 3, 5]
+
+
+def test_a_mode_that_forwards_is_mentioned(configured: WriteConfiguration) -> None:
+    asked = ("explain", "--vendor", "ringcentral", "GET", CALLS, "--scopes", "", "--config", str(configured(more="mode: shadow")))
+    finished = scopegate(*asked)
+    assert (finished.returncode, "mode is shadow" in finished.stdout) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--vendor", "nonsense", "GET", CALLS), "ringcentral, 8x8, newvoicemedia"),
+        (("--vendor", "generic", "GET", CALLS), "need --config"),
+        (("--vendor", "ringcentral", "GET", "/a//b"), "empty_segment"),
+        (("--vendor", "ringcentral", "GET", "restapi"), "not_origin_form"),
+        (("--vendor", "ringcentral", "POST", f"{CALLS}?_method=GET&_method=PUT"), "PATH"),
+        (("--vendor", "ringcentral", "G T", CALLS), "HTTP method"),
+    ],
+)
+def test_a_question_without_meaning_is_a_usage_error(arguments: tuple[str, ...], told: str) -> None:
+    finished = scopegate("explain", *arguments)
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert told in finished.stderr
+
+
+def test_a_vendor_that_is_not_configured_is_a_usage_error(configured: WriteConfiguration) -> None:
+    finished = scopegate("explain", "--vendor", "8x8", "GET", RECORDS, "--config", str(configured()))
+    assert (finished.returncode, "the configuration has only ringcentral" in finished.stderr) == (2, True)
+
+
+def test_an_invalid_configuration_is_exit_code_4(configured: WriteConfiguration) -> None:
+    finished = scopegate("explain", "--vendor", "8x8", "GET", RECORDS, "--config", str(configured(more="nonsense: 1")))
+    assert (finished.returncode, " nonsense: " in finished.stderr) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("", set()), ("A", {"A"}), (" A  B ", {"A", "B"}), ("QM - API, storage", {"QM - API", "storage"}), ("A,", {"A"})],
+)
+def test_scopes_are_separated_by_blanks_or_by_commas(text: str, names: set[str]) -> None:
+    assert split_scopes(text) == names
