@@ -33,7 +33,7 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_closing", "_coding_bytes", "_dead", "_fields", "_half_closed_at", "_head", "_head_bytes", "_head_since", "_idle_since",
         "_known_fields", "_known_head", "_leave_by", "_listener", "_out", "_parser", "_pauses", "_pumping", "_receiving", "_target",
-        "draining", "served", "transport", "turns", "write_paused",
+        "draining", "served", "transport", "turns", "upload_held", "write_paused",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
@@ -48,7 +48,7 @@ class ClientConnection(asyncio.Protocol):
         self._known_head: RequestHead | None = None
         self._target = b""
         self._head_since = self._idle_since = self._half_closed_at = self._leave_by = 0.0
-        self._head = self._dead = self._closing = self._pumping = self.draining = self.write_paused = False
+        self._head = self._dead = self._closing = self._pumping = self.draining = self.write_paused = self.upload_held = False
 
     # --- asyncio's side
 
@@ -297,13 +297,9 @@ class ClientConnection(asyncio.Protocol):
             self.transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     def hold_upload(self, held: bool) -> None:
-        """Stop (or go on) reading because of the vendor's side."""
+        """Stop (or go on) reading because the vendor does not take the body."""
+        self.upload_held = held
         self._hold(_UPLOAD, held)
-
-    @property
-    def upload_held(self) -> bool:
-        """Whether the client is not read because the vendor does not take the body."""
-        return bool(self._pauses & _UPLOAD)
 
     def _hold(self, why: int, held: bool) -> None:
         before = self._pauses

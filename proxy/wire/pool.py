@@ -72,14 +72,14 @@ class Pool:
         """Count a connection that has just been made."""
         self._open.add(connection)
 
-    def put(self, connection: UpstreamConnection) -> None:
-        """Take back a connection whose answer is complete."""
+    def put(self, connection: UpstreamConnection, now: float) -> None:
+        """Take back a connection whose answer is complete. `now`: the loop's time."""
         if len(self._idle) >= self.limits.max_idle_upstream:
             connection.transport.close()
             return
         if not connection.transport.is_reading():  # a back-pressure pause must not follow the connection into the pool
             connection.transport.resume_reading()
-        connection.idle_since = asyncio.get_running_loop().time()
+        connection.idle_since = now
         self._idle.append(connection)
 
     def discard(self, connection: UpstreamConnection) -> None:

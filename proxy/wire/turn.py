@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from proxy import errors
 from proxy.closing import Result
 from proxy.errors import Fault
-from proxy.headers import RequestHead
 from proxy.response_headers import ResponseHead
 from proxy.ruling import LocalAnswer, Ruling
 from proxy.wire.heads import (
@@ -43,12 +42,20 @@ _SAFE_TO_REPEAT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT
 class Turn:
     """A request on its way. The client connection feeds it from one side, a vendor connection from the other."""
 
-    __slots__ = (
-        "_answer_head", "_channel", "_chunked_answer", "_dial", "_pending", "_pending_bytes", "_pool", "_repeated", "_request_copy",
-        "_response_bytes", "_response_copy", "_sent_at", "_status", "_until_close", "answered", "begun_at", "connection", "discarded",
-        "finished", "head", "in_channel", "keep_alive", "method", "moved_at", "old_client", "request_bytes", "request_done", "ruling",
-        "service", "started", "upstream",
-    )  # fmt: skip
+    # Defaults stand at the class: most requests leave most of them as they are, and this is made for every request.
+    started = finished = answered = request_done = in_channel = False
+    upstream: UpstreamConnection | None = None
+    request_bytes = discarded = 0
+    _response_bytes = _pending_bytes = _status = 0
+    _sent_at = 0.0
+    _pending: list[bytes] | None = None
+    _channel: Channel | None = None
+    _pool: Pool | None = None
+    _dial: asyncio.Task[None] | None = None
+    _repeated = _chunked_answer = _until_close = False
+    _answer_head: ResponseHead | None = None
+    _request_copy: bytearray | None = None
+    _response_copy: bytearray | None = None
 
     def __init__(
         self, connection: ClientConnection, service: Service, ruling: Ruling, method: bytes, *, keep_alive: bool, old_client: bool
@@ -59,22 +66,11 @@ class Turn:
         self.method = method
         self.keep_alive = keep_alive
         self.old_client = old_client
-        self.head: RequestHead | None = ruling.head
+        self.head = ruling.head
         self.begun_at = service.now()
         self.moved_at = service.loop.time()
-        self.started = self.finished = self.answered = self.request_done = self.in_channel = False
-        self.upstream: UpstreamConnection | None = None
-        self.request_bytes = self.discarded = 0
-        self._response_bytes = self._pending_bytes = self._status = 0
-        self._sent_at = 0.0
-        self._pending: list[bytes] = []
-        self._channel: Channel | None = None
-        self._pool: Pool | None = None
-        self._dial: asyncio.Task[None] | None = None
-        self._repeated = self._chunked_answer = self._until_close = False
-        self._answer_head: ResponseHead | None = None
-        self._request_copy: bytearray | None = bytearray() if ruling.watch.request else None
-        self._response_copy: bytearray | None = None
+        if ruling.watch.request:
+            self._request_copy = bytearray()
 
     # --- the client's side
 
@@ -133,6 +129,8 @@ class Turn:
         if self.upstream is not None:
             self.upstream.write(data)
             return
+        if self._pending is None:
+            self._pending = []
         self._pending.append(data)
         self._pending_bytes += len(data)
         if self._pending_bytes > PENDING_BYTES:
@@ -172,7 +170,7 @@ class Turn:
             if not self.finished:
                 self.fail(outcome)
         elif self.finished:
-            pool.put(outcome)
+            pool.put(outcome, self.service.loop.time())
         else:
             self._connected(outcome)
         self.connection.flush()
@@ -188,13 +186,17 @@ class Turn:
         self._sent_at = self._sent_at or self.service.now()
         upstream.begin(self, self.method)
         upstream.write(request_head(self.method, ruling.target.raw().encode("ascii"), pool.authority, head.block))
-        for piece in self._pending:
-            upstream.write(piece)
-        self._pending, self._pending_bytes = [], 0
-        self.connection.hold_upload(False)
+        if self._pending is not None:
+            self._send_pending(upstream, self._pending)
         if self.connection.write_paused:
             upstream.transport.pause_reading()
         upstream.flush()
+
+    def _send_pending(self, upstream: UpstreamConnection, pending: list[bytes]) -> None:
+        for piece in pending:
+            upstream.write(piece)
+        self._pending, self._pending_bytes = None, 0
+        self.connection.hold_upload(False)
 
     def _repeatable(self) -> bool:
         """RFC 9110 section 9.2.2: only an idempotent request without a body may be sent again, and only once."""
@@ -324,24 +326,23 @@ class Turn:
         self.finished = True
         channel, now = self._channel, self.service.now()
         head = self._answer_head
-        self.service.closer.close(
-            self.ruling,
-            Result(
-                status=status,
-                answered_by=answered_by,
-                fault=fault,
-                request_bytes=self.request_bytes,
-                response_bytes=self._response_bytes,
-                duration=now - self.begun_at,
-                vendor_duration=now - self._sent_at if self._sent_at else 0.0,
-                request_body=_frozen(self._request_copy),
-                response_body=_frozen(self._response_copy),
-                content_encoding=head.content_encoding if head is not None else b"",
-                content_type=head.content_type if head is not None else b"",
-            ),
+        result = Result(
+            status,
+            answered_by,
+            fault,
+            self.request_bytes,
+            self._response_bytes,
+            now - self.begun_at,
+            now - self._sent_at if self._sent_at else 0.0,
+            None if self._request_copy is None else bytes(self._request_copy),
+            None if self._response_copy is None else bytes(self._response_copy),
+            head.content_encoding if head is not None else b"",
+            head.content_type if head is not None else b"",
         )
-        self._pending = []
-        self.connection.hold_upload(False)
+        self.service.closer.close(self.ruling, result)
+        self._pending = None
+        if self.connection.upload_held:
+            self.connection.hold_upload(False)
         if channel is not None and self.in_channel:
             self.in_channel = False
             channel.leave()
@@ -368,7 +369,3 @@ class Turn:
                 self.fail(errors.UPLOAD_TIMEOUT)
         elif idle > self.service.limits.body_idle_s:
             self.fail(errors.BODY_TIMEOUT)
-
-
-def _frozen(copy: bytearray | None) -> bytes | None:
-    return None if copy is None else bytes(copy)

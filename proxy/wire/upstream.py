@@ -206,7 +206,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self._is_reusable(turn):
             if self._no_body:  # the parser may still wait for the body that the head announced
                 self._parser = httptools.HttpResponseParser(self)
-            self._pool.put(self)
+            self._pool.put(self, turn.moved_at)
         elif turn.request_done and not self.transport.get_write_buffer_size():
             self.transport.close()
         else:
