@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from proxy.denials import predicted_denial
 from proxy.explain import Evidence, explain, held
 from proxy.grants import NEVER, Knowledge
 from proxy.model import (
@@ -22,13 +23,12 @@ from proxy.model import (
     Operation,
     Permit,
     Prediction,
-    Reason,
     Requirement,
     Source,
 )
 from proxy.prediction import predict
 from proxy.targets import Target
-from proxy.vendors.base import BadRequest, Denial, Vendor
+from proxy.vendors.base import BadRequest, Vendor
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,7 @@ def ask(
         "explanation": _sentence(vendor, prediction, knowledge),
     }
     if isinstance(prediction, Deny):
-        changeable = any(vendor.catalog.scope(name).changeable for name in prediction.missing[0])
-        reason = Reason.MISSING_LICENCE if changeable else Reason.MISSING_SCOPE
-        subject = knowledge.subject if knowledge is not None else ""
-        denial = Denial(reason, effective, target, match, prediction.missing, resources, subject)
+        denial = predicted_denial(vendor, implied_by, prediction, knowledge, effective, target, match, resources)
         evidence = (
             Evidence(*knowledge.evidence_for(frozenset(prediction.missing[0]), prediction.resources))
             if knowledge is not None

@@ -13,6 +13,7 @@ from proxy import errors
 from proxy.answers import kept_refusal, problem_answer, refusal_answer
 from proxy.clients import Client, identify_client
 from proxy.credentials import Fingerprint, Fingerprinter, Secret
+from proxy.denials import denial_reason, predicted_denial
 from proxy.errors import Fault
 from proxy.explain import NO_EVIDENCE, Evidence
 from proxy.grants import Knowledge
@@ -31,14 +32,13 @@ from proxy.model import (
     Operation,
     Permit,
     Prediction,
-    Reason,
 )
 from proxy.policy import NotAllowed, Verdict, allows
 from proxy.prediction import predict
 from proxy.ruling import Mount, Ruling
 from proxy.telemetry.exchange import CacheResult, Decision, Outcome
 from proxy.token_reader import TokenReader
-from proxy.vendors.base import BadRequest, Denial, no_access_at_all
+from proxy.vendors.base import BadRequest, Denial
 
 PREDICTION_ERROR: Final = "prediction_error"
 _RECHECKED: Final = frozenset(("GET", "HEAD"))
@@ -218,7 +218,8 @@ class Gate:
             if self._rechecks(ruling, prediction):
                 return ruling
             ruling.missing = prediction.missing
-            ruling.reason = self._reason(ruling, prediction)
+            assert ruling.mount is not None
+            ruling.reason = denial_reason(ruling.mount.vendor, prediction, ruling.knowledge)
         else:
             return ruling
         return self._refuse_or_shadow(ruling, verdict)
@@ -263,29 +264,27 @@ class Gate:
         ruling.fault, ruling.decision, ruling.reason, ruling.missing = PREDICTION_ERROR, Decision.INDETERMINATE, "", ()
         return ruling
 
-    def _reason(self, ruling: Ruling, deny: Deny) -> Reason:
-        """A right that an administrator can grant while the token lives is a licence or access level, not a scope."""
-        assert ruling.mount is not None
-        scopes = deny.missing[0]
-        changeable = any(ruling.mount.vendor.catalog.scope(name).changeable for name in scopes)
-        if ruling.knowledge is not None:
-            changeable = changeable or bool(ruling.knowledge.changeable_lacks(frozenset(scopes), deny.resources))
-        return Reason.MISSING_LICENCE if changeable else Reason.MISSING_SCOPE
-
     def _denial(self, ruling: Ruling, verdict: Verdict) -> Denial:
+        mount, deny = ruling.mount, ruling.prediction
+        assert mount is not None
         assert ruling.target is not None
-        return Denial(
-            reason=Reason(ruling.reason),
-            method=ruling.effective_method,
-            target=ruling.target,
-            match=ruling.match,
-            missing=ruling.missing,
-            resources=ruling.resources,
-            subject=ruling.knowledge.subject if ruling.knowledge is not None else "",
-            message=verdict.message if isinstance(verdict, NotAllowed) else "",
-            whole_resource=ruling.knowledge is not None and no_access_at_all(ruling.knowledge.grants.lacking, ruling.resources),
+        if isinstance(verdict, NotAllowed):
+            subject = ruling.knowledge.subject if ruling.knowledge is not None else ""
+            return Denial(
+                verdict.reason, ruling.effective_method, ruling.target, ruling.match, (), ruling.resources, subject, verdict.message
+            )
+        assert isinstance(deny, Deny)
+        return predicted_denial(
+            mount.vendor,
+            mount.implied_by,
+            deny,
+            ruling.knowledge,
+            ruling.effective_method,
+            ruling.target,
+            ruling.match,
+            ruling.resources,
             at=ruling.started_at,
-            recheck_at=self._recheck_at(ruling, ruling.prediction) if isinstance(ruling.prediction, Deny) else 0.0,
+            recheck_at=self._recheck_at(ruling, deny),
         )
 
     def moment(self) -> Moment:
