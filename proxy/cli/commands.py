@@ -65,6 +65,8 @@ def demo(listen: Address | None, admin: Address | None, tour: bool, allow_remote
     """
     if not allow_remote:
         refuse_remote(listen, admin)
+    if listen is not None and listen == admin and listen.port:
+        raise click.UsageError("--listen and --admin need two addresses")
     from proxy.cli import demonstrating
 
     if not tour:

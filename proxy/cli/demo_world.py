@@ -55,9 +55,9 @@ class World:
         return sum(simulator.journal.total for simulator in self.simulators.values())
 
 
-def choose(wanted: Address | None, default: Address) -> Address:
-    """Return the address that was asked for, or the default, or, where that is in use, a free port; say so."""
-    if wanted is not None or _is_free(default):
+def choose(wanted: Address | None, default: Address, other: Address | None = None) -> Address:
+    """Return the address that was asked for, or the default, or, where that is in use (or `other`), a free port; say so."""
+    if wanted is not None or (default != other and _is_free(default)):
         return wanted or default
     complain(f"{default} is in use; taking a free port")
     return default._replace(port=0)

@@ -24,7 +24,7 @@ from proxy.settings import Address
 def run_demo(listen: Address | None, admin: Address | None, *, as_json: bool) -> int:
     """Run the demo until a signal ends it."""
     start_logging()
-    return run(_demo(choose(listen, TRAFFIC), choose(admin, ADMIN), as_json=as_json))
+    return run(_demo(choose(listen, TRAFFIC, admin), choose(admin, ADMIN, listen), as_json=as_json))
 
 
 async def _demo(listen: Address, admin: Address, *, as_json: bool) -> int:
@@ -60,7 +60,7 @@ def _announce(world: World, *, as_json: bool) -> None:
 def run_tour(listen: Address | None, admin: Address | None, *, as_json: bool) -> int:
     """Run the tour in a world of its own; return 0 only if every answer is the promised one."""
     start_logging()
-    return run(_tour(choose(listen, TRAFFIC), choose(admin, ADMIN), as_json=as_json))
+    return run(_tour(choose(listen, TRAFFIC, admin), choose(admin, ADMIN, listen), as_json=as_json))
 
 
 async def _tour(listen: Address, admin: Address, *, as_json: bool) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import traceback
@@ -39,18 +38,20 @@ def scopegate(context: click.Context) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command line (default: this process's own); return the exit code."""
+    """Run a command line (default: this process's own); return the exit code.
+
+    A reader of our output that leaves early ends the command at once (`SystemExit`, raised by click).
+    """
     _write_whatever_comes()
     try:
         code = scopegate.main(arguments, prog_name="scopegate", standalone_mode=False)
-        _flush()
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except click.Abort:
         click.echo("scopegate: interrupted", err=True)
         return UNEXPECTED
-    except Exception as error:  # noqa: BLE001, RUF100 - the last resort: one line, exit 1
+    except Exception as error:
         return _unexpected(error)
     return code if isinstance(code, int) else OK
 
@@ -62,25 +63,11 @@ def _write_whatever_comes() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _flush() -> None:
-    if sys.stdout is not None:
-        sys.stdout.flush()
-
-
 def _unexpected(error: Exception) -> int:
     """Say what failed and where, never the exception's text: it may quote a secret."""
-    _drop_output()
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:
-        return UNEXPECTED
     if os.environ.get(DEBUG):
         traceback.print_exception(error)
     reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
     hint = "" if os.environ.get(DEBUG) else f"; {DEBUG}=1 shows the traceback"
     click.echo(f"scopegate: unexpected error: {type(error).__name__}{reason} in {place_of(error)}{hint}", err=True)
     return UNEXPECTED
-
-
-def _drop_output() -> None:
-    """Whatever is still buffered cannot be written; Python must not try again, and complain, when it ends."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -123,6 +123,19 @@ def test_a_default_address_in_use_makes_way_for_a_free_port(occupied: int, capsy
     assert choose(taken, TRAFFIC) == taken
 
 
+def test_a_default_address_that_the_other_listener_asked_for_makes_way(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free = Address("127.0.0.1", probe.getsockname()[1])
+    assert choose(None, free, free) == ANYWHERE
+    assert "taking a free port" in capsys.readouterr().err
+
+
+def test_one_address_for_two_listeners_is_a_usage_error() -> None:
+    finished = scopegate("demo", "--listen", "127.0.0.1:7", "--admin", "127.0.0.1:7")
+    assert (finished.returncode, "two addresses" in finished.stderr) == (2, True)
+
+
 def test_a_default_address_that_is_free_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -105,7 +105,7 @@ async def test_sighup_does_not_end_it(configured: WriteConfiguration) -> None:
             assert answer.status == 200
 
 
-async def test_a_closed_standard_output_disturbs_nobody(configured: WriteConfiguration, vendor: SlowVendor) -> None:
+async def test_a_closed_standard_output_is_not_written_to(configured: WriteConfiguration, vendor: SlowVendor) -> None:
     """Its number may be given to a socket: a decision line written there would end up in somebody's answer."""
     async with (
         serving(configured(vendor.url), prefix=("sh", "-c", 'exec "$@" >&-', "sh")) as running,
@@ -114,6 +114,8 @@ async def test_a_closed_standard_output_disturbs_nobody(configured: WriteConfigu
         for _ in range(3):
             async with session.get(running.base_url + PATH) as answer:
                 assert (answer.status, await answer.text()) == (200, "0")
+        async with session.get(running.admin_url + "/metrics") as answer:
+            assert "scopegate_log_lines_dropped_total" not in await answer.text()
 
 
 async def test_an_unreachable_vendor_is_a_502_problem(configured: WriteConfiguration, closed_port: int) -> None:
