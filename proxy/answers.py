@@ -32,7 +32,7 @@ def refusal_answer(ruling: Ruling, denial: Denial, policy: bool) -> LocalAnswer:
     before, _, after = body.rpartition(_ID_PLACE.encode())
     kept = KeptRefusal(refusal.status, fields, before, after, ruling.missing, ruling.reason, ruling.evidence)
     if refusal.constant and ruling.knowledge is not None and ruling.match is not None:
-        ruling.knowledge.memo[KeptRefusal, ruling.match.operation] = kept
+        ruling.knowledge.memo[ruling.effective_method, ruling.match.operation] = kept
     return kept.answer(ruling)
 
 
@@ -58,10 +58,10 @@ class KeptRefusal(NamedTuple):
 
 
 def kept_refusal(ruling: Ruling) -> KeptRefusal | None:
-    """Return the refusal written before for the same token and operation, if it may be given again."""
+    """Return the refusal written before for the same token, operation and method (HEAD counts as GET elsewhere, but is named)."""
     if ruling.knowledge is None or ruling.match is None:
         return None
-    kept = ruling.knowledge.memo.get((KeptRefusal, ruling.match.operation))
+    kept = ruling.knowledge.memo.get((ruling.effective_method, ruling.match.operation))
     return kept if isinstance(kept, KeptRefusal) else None
 
 

@@ -130,16 +130,19 @@ class House:
         async with self._session.get(f"http://127.0.0.1:{self.app.admin_port}/metrics") as response:
             return await response.text()
 
-    async def metrics(self, name: str, **labels: str) -> dict[tuple[str, ...], float]:
-        """Return the series of a metric that are not 0, by the values of the labels that were not asked for, in their order."""
+    async def count(self, name: str, by: str = "", **where: str) -> dict[tuple[str, ...], float]:
+        """Return a metric summed by the labels that `by` names, where others are as in `where`; what is 0 is left out."""
         found: dict[tuple[str, ...], float] = {}
-        for sample in (sample for family in text_string_to_metric_families(await self.page()) for sample in family.samples):
-            if sample.name == name and sample.value and labels.items() <= sample.labels.items():
-                found[tuple(value for key, value in sample.labels.items() if key not in labels)] = sample.value
+        samples = [sample for family in text_string_to_metric_families(await self.page()) for sample in family.samples]
+        for sample in samples:
+            if sample.name == name and sample.value and where.items() <= sample.labels.items():
+                key = tuple(sample.labels[label] for label in by.split())
+                found[key] = found.get(key, 0) + sample.value
+        assert any(sample.name == name for sample in samples), f"{name} is not on the page"
         return found
 
 
-def basic(client_id: str, secret: str = "secret") -> Mapping[str, str]:
+def basic(client_id: str, secret: str = "secret") -> dict[str, str]:
     """Return the header with which a client authenticates itself (RFC 6749 section 2.3.1)."""
     return {"Authorization": f"Basic {base64.b64encode(f'{client_id}:{secret}'.encode()).decode()}"}
 
@@ -190,7 +193,7 @@ async def open_house(
         house = House(app, {simulator.vendor: simulator for simulator in simulators}, session)
         try:
             yield house
-            counted = await house.metrics("scopegate_bugs_total")
+            counted = await house.count("scopegate_bugs_total")
         finally:
             await app.stop(0.0)
             for simulator in simulators:
