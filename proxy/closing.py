@@ -34,6 +34,8 @@ _ACTUAL: Final = {
     ResponseKind.NONE: Actual.NOT_SENT,
 }
 LEARNING_ERROR: Final = "learning_error"
+_OK: Final = ResponseKind.OK
+_ACCEPTED: Final = Actual.ACCEPTED
 
 
 class Result(NamedTuple):
@@ -63,6 +65,9 @@ class Closer:
 
     def close(self, ruling: Ruling, result: Result) -> None:
         """Learn from `result` and record it; called once per request."""
+        if _is_plain_success(ruling, result):
+            self._record(_exchange(ruling, result, _OK, _ACCEPTED))
+            return
         kind, actual = self._judge(ruling, result)
         self._record(_exchange(ruling, result, kind, actual))
 
@@ -123,6 +128,19 @@ class Closer:
         if mount is None or prediction is None or ruling.fingerprint is None:
             return
         mount.learner.accepted(prediction, ruling.resources, ruling.fingerprint, self._gate.moment())
+
+
+def _is_plain_success(ruling: Ruling, result: Result) -> bool:
+    """Say whether there is nothing to learn: the vendor accepted what it was predicted to accept, and no body was watched."""
+    return (
+        result.response_body is None
+        and result.request_body is None
+        and result.status < 300
+        and result.answered_by == "vendor"
+        and not result.fault
+        and not ruling.fault
+        and type(ruling.prediction) is Permit
+    )
 
 
 def _exchange(ruling: Ruling, result: Result, kind: ResponseKind, actual: Actual) -> Exchange:

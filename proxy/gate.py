@@ -41,6 +41,8 @@ from proxy.token_reader import TokenReader
 from proxy.vendors.base import BadRequest, Denial
 
 PREDICTION_ERROR: Final = "prediction_error"
+MAX_KEPT_RULINGS: Final = 32
+"""Rulings remembered per distinct set of header fields on a connection."""
 _RECHECKED: Final = frozenset(("GET", "HEAD"))
 """Methods of requests that may be let through to find out: safe ones (RFC 9110 section 9.2.1)."""
 _HIT: Final = CacheResult.HIT
@@ -88,6 +90,10 @@ class Gate:
 
     def open(self, method: str, raw_target: bytes, head: RequestHead) -> Ruling:
         """Rule on one request: forward it, or answer it (`ruling.answer`)."""
+        same = self._same(method, raw_target, head)
+        if same is not None:
+            wall = self._clocks.wall()
+            return same.again(self._make_id(wall), wall)
         ruling = self._begin(method, head)
         fault = self._read(ruling, raw_target, head)
         if fault is not None:
@@ -95,6 +101,35 @@ class Gate:
         if ruling.mode is Mode.OFF:
             ruling.decision = Decision.OFF
             return ruling
+        self._rule(ruling)
+        if ruling.answer is None and ruling.fault == "" and not self._may_change(ruling):
+            self._keep(method, raw_target, head, ruling)
+        return ruling
+
+    def _same(self, method: str, raw_target: bytes, head: RequestHead) -> Ruling | None:
+        """Return the ruling on the very same request before, if what was known of its token still stands."""
+        if head.rulings is None or head.rulings[0] is not self:
+            return None
+        kept: Ruling | None = head.rulings[1].get((method, raw_target))
+        if kept is None or kept.fingerprint is None:
+            return kept
+        assert kept.mount is not None
+        known = kept.mount.store.get(kept.fingerprint, self._clocks.now())
+        return kept if known is kept.knowledge and known is not None else None
+
+    def _keep(self, method: str, raw_target: bytes, head: RequestHead, ruling: Ruling) -> None:
+        """Remember a ruling with header fields that repeat on their connection."""
+        if not head.repeats:
+            return
+        if head.rulings is None or head.rulings[0] is not self or len(head.rulings[1]) >= MAX_KEPT_RULINGS:
+            head.rulings = (self, {})
+        head.rulings[1][method, raw_target] = ruling.again("", 0.0)
+
+    def _may_change(self, ruling: Ruling) -> bool:
+        """Say whether the same request may be ruled on differently although what is known of its token has not changed."""
+        return ruling.fingerprint is not None and (ruling.knowledge is None or not isinstance(ruling.prediction, Permit | NotApplicable))
+
+    def _rule(self, ruling: Ruling) -> Ruling:
         self._predict(ruling)
         verdict = self._allow(ruling)
         if isinstance(verdict, Fault):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
 
 from proxy import errors
 from proxy.credentials import Fingerprint, Secret
@@ -95,6 +95,10 @@ class RequestHead:
     """Whether a field names another method than the request line (`X-HTTP-Method-Override` and the like)."""
     credential: tuple[object, Credential] | None = field(default=None, repr=False)
     """Scratch space for the gate: the credential it read from these fields, and for which mount."""
+    repeats: bool = False
+    """Whether these very fields have come before on their connection."""
+    rulings: tuple[object, dict[tuple[str, bytes], Any]] | None = field(default=None, repr=False)
+    """Scratch space for the gate: whose rulings these are, and the rulings by method and target."""
     _named: dict[str, bytes] | None = field(default=None, repr=False)
 
     @property

@@ -86,6 +86,14 @@ class Ruling:
         self.effective_method = method
         self.head = head
 
+    def again(self, decision_id: str, started_at: float) -> Ruling:
+        """Return the same ruling for one more request."""
+        copy = Ruling.__new__(Ruling)
+        copy.__dict__.update(self.__dict__)
+        copy.decision_id, copy.started_at = decision_id, started_at
+        copy.request_id = (self.head.request_id if self.head is not None else "") or decision_id
+        return copy
+
     def stamp(self, answered_by: bytes) -> bytes:
         """Return the header lines that every response carries (contract section 6)."""
         return b"Scopegate-Answered-By: %b\r\nScopegate-Decision: %b\r\nScopegate-Decision-Id: %b\r\nX-Request-ID: %b\r\n" % (

@@ -66,6 +66,7 @@ class ClientConnection(asyncio.Protocol):
         """Tell every request that is still under way."""
         self._closing = self._dead = True
         self._listener.discard(self)
+        self._forget_head()
         for turn in list(self.turns):
             turn.client_gone()
         self.turns.clear()
@@ -173,11 +174,18 @@ class ClientConnection(asyncio.Protocol):
             return fault
         known = self._known_head
         if known is not None and version == "1.1" and self._fields == self._known_fields:
+            known.repeats = True
             return known
         head = read_request(self._fields, version)
         if isinstance(head, RequestHead) and version == "1.1":
+            self._forget_head()
             self._known_fields, self._known_head = self._fields, head
         return head
+
+    def _forget_head(self) -> None:
+        """Undo the ring of a head that remembers rulings that know their head, so that it is freed at once."""
+        if self._known_head is not None:
+            self._known_head.rulings = None
 
     def _head_fault(self, method: bytes, version: str) -> Fault | None:
         limits = self._listener.service.limits
