@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -21,7 +21,7 @@ def refusal_answer(ruling: Ruling, denial: Denial, policy: bool) -> LocalAnswer:
     mount = ruling.mount
     assert mount is not None
     refusal = write_refusal(mount, denial, policy)
-    member = explain(_ID_PLACE, mount.vendor, denial, ruling.knowledge, ruling.evidence)
+    member = explain(ruling.decision_id, mount.vendor, denial, ruling.knowledge, ruling.evidence)
     body = orjson.dumps({**refusal.body, "scopegate": member}, option=orjson.OPT_INDENT_2 if refusal.indent else None)
     extra = "".join(f"{name}: {value}\r\n" for name, value in refusal.headers.items())
     fields = b"Content-Type: application/json\r\nCache-Control: no-store\r\nScopegate-Reason: %b\r\n%b%b" % (
@@ -29,15 +29,19 @@ def refusal_answer(ruling: Ruling, denial: Denial, policy: bool) -> LocalAnswer:
         challenge(mount.vendor.name, denial).encode(),
         extra.encode("latin-1"),
     )
-    before, _, after = body.rpartition(_ID_PLACE.encode())
-    kept = KeptRefusal(refusal.status, fields, before, after, ruling.missing, ruling.reason, ruling.evidence)
-    if refusal.constant and ruling.knowledge is not None and ruling.match is not None:
-        ruling.knowledge.memo[ruling.effective_method, ruling.match.operation] = kept
-    return kept.answer(ruling)
+    if refusal.constant and not policy:
+        _keep(ruling, denial, refusal.status, fields, body)
+    return LocalAnswer(refusal.status, ruling.stamp(b"proxy") + fields, body)
 
 
-_ID_PLACE = "\ue000decision-id\ue000"
-"""Stands for the decision id while a body is written; private-use characters, which no vendor text has."""
+def _keep(ruling: Ruling, denial: Denial, status: int, fields: bytes, body: bytes) -> None:
+    """Keep a refusal for the same token, operation and method, unless it tells of one request's resources or of a moment."""
+    match, knowledge = ruling.match, ruling.knowledge
+    if knowledge is None or match is None or match.operation.resource is not None or denial.recheck_at:
+        return
+    before, _, after = body.partition(ruling.decision_id.encode())
+    kept = KeptRefusal(status, fields, before, after, ruling.missing, ruling.reason, ruling.evidence, {})
+    knowledge.memo[ruling.effective_method, match.operation] = kept
 
 
 class KeptRefusal(NamedTuple):
@@ -50,6 +54,7 @@ class KeptRefusal(NamedTuple):
     missing: tuple[tuple[str, ...], ...]
     reason: str
     evidence: Evidence
+    memos: dict[int, dict[object, Any]]
 
     def answer(self, ruling: Ruling) -> LocalAnswer:
         """Return the answer for one more request like the first one."""

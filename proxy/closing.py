@@ -6,15 +6,15 @@ No I/O of its own. A bug while learning is counted and harms nobody; the record 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from proxy.bodies import decode_body
 from proxy.errors import TRANSPORT_REASONS, UPSTREAM_REASONS
 from proxy.gate import Gate
 from proxy.model import Deny, Indeterminate, NotApplicable, Permit
-from proxy.ruling import Ruling
+from proxy.ruling import Mount, Ruling
 from proxy.telemetry.exchange import Actual, Exchange, Outcome, Predicted, ResponseKind
-from proxy.vendors.base import Seen, plain_kind
+from proxy.vendors.base import Seen, Verdict, plain_kind
 
 _PREDICTED: Final = {
     Permit: Predicted.PERMIT,
@@ -66,10 +66,11 @@ class Closer:
     def close(self, ruling: Ruling, result: Result) -> None:
         """Learn from `result` and record it; called once per request."""
         if _is_plain_success(ruling, result):
-            self._record(_exchange(ruling, result, _OK, _ACCEPTED))
+            self._record(_exchange(ruling, result, _OK, _ACCEPTED, _memo(ruling, result.status)))
             return
         kind, actual = self._judge(ruling, result)
-        self._record(_exchange(ruling, result, kind, actual))
+        memo = _memo(ruling, result.status) if ruling.outcome is Outcome.DENIED and not result.fault else None
+        self._record(_exchange(ruling, result, kind, actual, memo))
 
     def _judge(self, ruling: Ruling, result: Result) -> tuple[ResponseKind, Actual]:
         """Say what the vendor did; learn from it where its answer is whole."""
@@ -81,27 +82,26 @@ class Closer:
         return (kind, _ACTUAL[kind]) if result.fault else self._learned(ruling, result, kind)
 
     def _learned(self, ruling: Ruling, result: Result, kind: ResponseKind) -> tuple[ResponseKind, Actual]:
-        actual = _ACTUAL[kind]
+        verdict = Verdict(kind)
         try:
             if result.request_body is not None or result.response_body is not None:
-                kind, actual = self._learn(ruling, result)
+                seen = self._seen(ruling, result)
+                assert ruling.mount is not None
+                verdict = ruling.mount.vendor.classify(seen)
+                self._learn(ruling, ruling.mount, seen)
             if 200 <= result.status < 300 and result.status != 207 and not isinstance(ruling.prediction, Permit):
                 self._learn_success(ruling)
         except Exception as bug:
             self._on_bug(bug)
             ruling.fault = LEARNING_ERROR
-        return kind, actual
-
-    def _learn(self, ruling: Ruling, result: Result) -> tuple[ResponseKind, Actual]:
-        mount, seen = ruling.mount, self._seen(ruling, result)
-        assert mount is not None
-        moment = self._gate.moment()
-        for fact in mount.vendor.learn(seen):
-            mount.learner.apply(fact, ruling.fingerprint, moment)
-        verdict = mount.vendor.classify(seen)
         if verdict.kind is ResponseKind.PERMISSION and not verdict.about_scope:
             return verdict.kind, Actual.REFUSED_OTHER
         return verdict.kind, _ACTUAL[verdict.kind]
+
+    def _learn(self, ruling: Ruling, mount: Mount, seen: Seen) -> None:
+        moment = self._gate.moment()
+        for fact in mount.vendor.learn(seen):
+            mount.learner.apply(fact, ruling.fingerprint, moment)
 
     def _seen(self, ruling: Ruling, result: Result) -> Seen:
         assert ruling.target is not None
@@ -143,7 +143,17 @@ def _is_plain_success(ruling: Ruling, result: Result) -> bool:
     )
 
 
-def _exchange(ruling: Ruling, result: Result, kind: ResponseKind, actual: Actual) -> Exchange:
+def _memo(ruling: Ruling, status: int) -> dict[object, Any] | None:
+    """Return the recorders' scratch space for this very outcome of a ruling that repeats."""
+    if ruling.memos is None:
+        return None
+    memo = ruling.memos.get(status)
+    if memo is None:
+        memo = ruling.memos[status] = {}
+    return memo
+
+
+def _exchange(ruling: Ruling, result: Result, kind: ResponseKind, actual: Actual, memo: dict[object, Any] | None) -> Exchange:
     mount, match = ruling.mount, ruling.match
     operation = match.operation if match is not None else None
     return Exchange(  # by position: it is made for every request, and names cost as much as the rest of it
@@ -174,4 +184,5 @@ def _exchange(ruling: Ruling, result: Result, kind: ResponseKind, actual: Actual
         result.response_bytes,
         result.duration,
         result.vendor_duration,
+        memo,
     )

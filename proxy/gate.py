@@ -17,10 +17,10 @@ from proxy.denials import denial_reason, predicted_denial
 from proxy.errors import Fault
 from proxy.explain import NO_EVIDENCE, Evidence
 from proxy.grants import Knowledge
-from proxy.headers import RequestHead
+from proxy.headers import Credential, RequestHead
 from proxy.identifiers import IdMaker
 from proxy.learning import Moment
-from proxy.locator import Locator, effective_operation
+from proxy.locator import Locator
 from proxy.model import (
     NO_RESOURCES,
     NOTHING_KNOWN,
@@ -32,10 +32,13 @@ from proxy.model import (
     Operation,
     Permit,
     Prediction,
+    Source,
+    Unbounded,
 )
 from proxy.policy import NotAllowed, Verdict, allows
 from proxy.prediction import predict
 from proxy.ruling import Mount, Ruling
+from proxy.targets import Target
 from proxy.telemetry.exchange import CacheResult, Decision, Outcome
 from proxy.token_reader import TokenReader
 from proxy.vendors.base import BadRequest, Denial
@@ -48,6 +51,7 @@ _RECHECKED: Final = frozenset(("GET", "HEAD"))
 _HIT: Final = CacheResult.HIT
 _MISS: Final = CacheResult.MISS
 _NOT_APPLICABLE: Final = NotApplicable()
+_NOT_NAMED: Final = Unbounded()
 _DECISIONS: Final = {
     Permit: Decision.PERMIT,
     Deny: Decision.DENY,
@@ -79,7 +83,7 @@ class Gate:
         on_bug: Callable[[BaseException], None],
     ) -> None:
         self.mounts = tuple(mounts)
-        self._locator = Locator(mounts)
+        self._locator = Locator(mounts, on_bug)
         self._tokens = TokenReader(fingerprinter)
         self._clients = tuple(clients)
         self._clocks = clocks
@@ -99,7 +103,7 @@ class Gate:
         if fault is not None:
             return self.refuse(ruling, fault)
         if ruling.mode is Mode.OFF:
-            ruling.decision = Decision.OFF
+            self._leave_alone(ruling)
             return ruling
         self._rule(ruling)
         if ruling.answer is None and ruling.fault == "" and not self._may_change(ruling):
@@ -123,11 +127,21 @@ class Gate:
             return
         if head.rulings is None or head.rulings[0] is not self or len(head.rulings[1]) >= MAX_KEPT_RULINGS:
             head.rulings = (self, {})
-        head.rulings[1][method, raw_target] = ruling.again("", 0.0)
+        kept = ruling.again("", 0.0)
+        kept.memos = {}
+        head.rulings[1][method, raw_target] = kept
 
     def _may_change(self, ruling: Ruling) -> bool:
         """Say whether the same request may be ruled on differently although what is known of its token has not changed."""
         return ruling.fingerprint is not None and (ruling.knowledge is None or not isinstance(ruling.prediction, Permit | NotApplicable))
+
+    def _leave_alone(self, ruling: Ruling) -> None:
+        """Decide nothing. Whoever learns from the answer must still know which resources it is about."""
+        ruling.decision = Decision.OFF
+        try:
+            self._name_resources(ruling)
+        except Exception as bug:
+            self._on_bug(bug)
 
     def _rule(self, ruling: Ruling) -> Ruling:
         self._predict(ruling)
@@ -166,16 +180,28 @@ class Gate:
         ruling.target = target
         ruling.client = client = identify_client(self._clients, head.client_key)
         ruling.mode = client.mode or mount.mode
-        operation = effective_operation(ruling.method, located, target, head)
-        if isinstance(operation, BadRequest):
-            return errors.from_bad_target(operation.reason, operation.detail)
-        ruling.effective_method, ruling.match, ruling.watch = operation
-        credential = self._tokens.read(mount, target, head)
+        meant = self._locator.effective(ruling.method, located, target, head)
+        if isinstance(meant, BadRequest):
+            return errors.from_bad_target(meant.reason, meant.detail)
+        ruling.effective_method, ruling.match, ruling.watch, sound = meant
+        if not sound:
+            ruling.fault = PREDICTION_ERROR
+            ruling.resources = _NOT_NAMED if ruling.match is None else NO_RESOURCES
+        credential = self._credential(ruling, mount, target, head)
         if isinstance(credential, Fault):
             return credential
         if credential is not None:
             self._know(ruling, mount, *credential)
         return None
+
+    def _credential(self, ruling: Ruling, mount: Mount, target: Target, head: RequestHead) -> Credential:
+        """Read the token; a bug on the way counts as not knowing of any."""
+        try:
+            return self._tokens.read(mount, target, head)
+        except Exception as bug:
+            self._on_bug(bug)
+            ruling.fault = PREDICTION_ERROR
+            return None
 
     def _know(self, ruling: Ruling, mount: Mount, token: Secret, fingerprint: Fingerprint) -> None:
         ruling.fingerprint = fingerprint
@@ -186,10 +212,10 @@ class Gate:
         """Read what the token itself tells; a bug on the way counts as not knowing."""
         try:
             issued = mount.vendor.knowledge_in_token(token)
+            return None if issued is None else mount.learner.issue(issued, self.moment())
         except Exception as bug:
             self._on_bug(bug)
             return None
-        return None if issued is None else mount.learner.issue(issued, self.moment())
 
     # --- predict, allow
 
@@ -213,12 +239,20 @@ class Gate:
             return _NOT_APPLICABLE
         operation = match.operation
         if operation.resource is not None:
-            assert ruling.target is not None
-            ruling.resources = mount.vendor.resources(match, ruling.target)
+            self._name_resources(ruling)
         elif knowledge is not None:
             return self._remembered(ruling, operation, knowledge, mount)
         grants = knowledge.grants if knowledge is not None else NOTHING_KNOWN
         return predict(operation, grants, ruling.resources, mount.implied_by)
+
+    def _name_resources(self, ruling: Ruling) -> None:
+        """Find out which resources are concerned; they stay open until it is known, so that nothing wrong is learned about them."""
+        if ruling.match is None or ruling.match.operation.resource is None:
+            return
+        assert ruling.mount is not None
+        assert ruling.target is not None
+        ruling.resources = _NOT_NAMED
+        ruling.resources = ruling.mount.vendor.resources(ruling.match, ruling.target)
 
     def _remembered(self, ruling: Ruling, operation: Operation, knowledge: Knowledge, mount: Mount) -> Prediction:
         kept = knowledge.memo.get(operation)
@@ -233,7 +267,7 @@ class Gate:
         assert ruling.mount is not None
         try:
             operation = ruling.match.operation if ruling.match is not None else None
-            return allows(ruling.mount.rules, ruling.client, operation, token_known=ruling.knowledge is not None)
+            return allows(ruling.mount.rules, ruling.client, operation, token_known=_is_known(ruling.knowledge))
         except Exception as bug:
             self._on_bug(bug)
             return errors.INTERNAL
@@ -248,7 +282,7 @@ class Gate:
             kept = kept_refusal(ruling) if ruling.mode is Mode.ENFORCE else None
             if kept is not None:
                 ruling.missing, ruling.reason, ruling.decision = kept.missing, kept.reason, Decision.DENY
-                ruling.answer, ruling.outcome = kept.answer(ruling), Outcome.DENIED
+                ruling.answer, ruling.outcome, ruling.memos = kept.answer(ruling), Outcome.DENIED, kept.memos
                 return ruling
             if self._rechecks(ruling, prediction):
                 return ruling
@@ -325,6 +359,11 @@ class Gate:
     def moment(self) -> Moment:
         """Return the present moment on both clocks."""
         return Moment(self._clocks.now(), self._clocks.wall())
+
+
+def _is_known(knowledge: Knowledge | None) -> bool:
+    """Say whether policy may count a token as known: what an unverified token says of itself allows nothing (contract section 5)."""
+    return knowledge is not None and knowledge.source is not Source.TOKEN_CLAIM
 
 
 def _evidence(prediction: Prediction, knowledge: Knowledge) -> Evidence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from proxy.catalog import Match
 from proxy.clients import UNIDENTIFIED, Client
@@ -77,6 +77,8 @@ class Ruling:
     fault: str = ""
     watch: Watch = NO_WATCH
     answer: LocalAnswer | None = None
+    memos: dict[int, dict[object, Any]] | None = None
+    """Scratch space of the recorders by status, shared by all rulings that are this one again."""
 
     def __init__(self, decision_id: str, started_at: float, method: str, head: RequestHead | None) -> None:
         self.decision_id = decision_id

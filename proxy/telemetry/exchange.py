@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Decision(StrEnum):
@@ -103,3 +103,5 @@ class Exchange(NamedTuple):
     response_bytes: int
     duration: float
     vendor_duration: float
+    memo: dict[object, Any] | None = None
+    """Scratch space for recorders, shared by exchanges that differ in nothing but ids, times and sizes; None where there is none."""

@@ -90,8 +90,14 @@ class Metrics:
 
     def record(self, exchange: Exchange) -> None:
         """Count one exchange."""
-        key = _row_of(exchange)
-        position, requests, vendor = self._cells.get(key) or self._cell(key)
+        memo = exchange.memo
+        cell = memo.get(self) if memo is not None else None
+        if cell is None:
+            key = _row_of(exchange)
+            cell = self._cells.get(key) or self._cell(key)
+            if memo is not None:
+                memo[self] = cell
+        position, requests, vendor = cell
         self._counts[position] += 1
         duration, vendor_duration = exchange.duration, exchange.vendor_duration
         requests.observe(duration)
