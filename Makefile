@@ -31,7 +31,7 @@ format: $(VENV)/.development ## format the sources
 	$(BIN)/ruff check --fix .
 
 mutation: $(VENV)/.development ## change the pure core on purpose and see the tests go red
-	$(BIN)/mutmut run
+	HYPOTHESIS_PROFILE=ci $(BIN)/mutmut run --max-children 2
 
 requirements: ## resolve the hashed requirement files anew
 	uv pip compile pyproject.toml $(RESOLVE) -o requirements/runtime.txt

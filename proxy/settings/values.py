@@ -157,7 +157,7 @@ Sha256Field = Annotated[
     Secret, PlainValidator(_parse_sha256), WithJsonSchema({"type": "string", "pattern": "^(?:[0-9A-Fa-f]{64})$", "writeOnly": True})
 ]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
-Seconds = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, le=3600)]
+Seconds = Annotated[float, Field(gt=0, le=3600), BeforeValidator(_no_boolean)]
 """A duration in seconds, up to an hour."""
 MountPath = Annotated[
     str,
