@@ -15,6 +15,7 @@ from proxy.headers import HOP_BY_HOP, OWN_PREFIX, Fields, is_length
 _DROPPED: Final = frozenset((*HOP_BY_HOP, b"upgrade", b"x-request-id", b"connection", b"content-length", b"transfer-encoding"))
 _ALLOWED: Final = bytes(range(0x20, 0x7F)) + b"\t\r\n" + bytes(range(0x80, 0x100))
 _ORDINARY_CONNECTION: Final = frozenset((b"close", b"keep-alive"))
+_FRAMING: Final = frozenset((b"content-length", b"transfer-encoding"))
 _SINGLE: Final = (b"content-length", b"transfer-encoding", b"connection", b"content-encoding", b"content-type", b"location")
 """Fields that should come once; repeated ones take the slow way."""
 _NOWHERE: Final = -1
@@ -95,30 +96,18 @@ def _has_odd_characters(block: bytes, lines: int) -> bool:
 
 
 def _read_slowly(fields: Fields) -> ResponseHead | None:
-    """Read fields of which one that should be single is repeated, or whose Connection names other fields."""
+    """Read fields of which one that should be single is repeated, or whose Connection names other fields.
+
+    A nominated length would be one for us and none for the next reader, so it is refused.
+    """
     nominated = {token.strip(b" \t").lower() for name, value in fields if name.lower() == b"connection" for token in value.split(b",")}
-    kept = [(name, value) for name, value in fields if name.lower() not in nominated | {b"connection"}]
-    lengths = {name.lower() for name, _ in fields if name.lower() in (b"content-length", b"transfer-encoding")}
-    framing = [(name, value) for name, value in fields if name.lower() in lengths]
-    if len(framing) > 1:
+    framing = [name for name, _ in fields if name.lower() in _FRAMING]
+    if len(framing) > 1 or not nominated.isdisjoint(_FRAMING):
         return None
-    seen: set[bytes] = set()
-    unique: list[tuple[bytes, bytes]] = []
-    repeated: list[tuple[bytes, bytes]] = []
-    for name, value in kept:
-        lower = name.lower()
-        single = lower in (b"content-encoding", b"content-type", b"location")
-        (repeated if single and lower in seen else unique).append((name, value))
-        seen.add(lower)
-    head = read_response(unique)
-    return None if head is None else _with_repeated(head, repeated)
-
-
-def _with_repeated(head: ResponseHead, repeated: list[tuple[bytes, bytes]]) -> ResponseHead | None:
-    """Pass repeated single fields on as they came; what they say together is not relied on."""
-    more = b"".join(b"%b: %b\r\n" % pair for pair in repeated)
-    if _has_odd_characters(more, len(repeated)):
-        return None
-    block = head.block + more
-    encodings = any(name.lower() == b"content-encoding" for name, _ in repeated)
-    return head._replace(block=block, content_encoding=b"several" if encodings else head.content_encoding)
+    dropped = nominated - _ORDINARY_CONNECTION
+    kept = [(name, value) for name, value in fields if name.lower() not in dropped]
+    plan, values = _plan(tuple(name for name, _ in kept)), tuple(value for _, value in kept)
+    block = plan.template % tuple([values[at] for at in plan.passed])
+    head = None if _has_odd_characters(block, len(plan.passed)) else _framed(plan, values, block)
+    encodings = sum(name.lower() == b"content-encoding" for name, _ in kept)
+    return head if head is None or encodings < 2 else head._replace(content_encoding=b"several")
