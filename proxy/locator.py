@@ -5,7 +5,7 @@ Targets repeat, so what a path means is remembered; the path is checked before i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from proxy import errors
@@ -14,9 +14,11 @@ from proxy.errors import Fault
 from proxy.headers import RequestHead
 from proxy.ruling import Mount
 from proxy.targets import BadTarget, Target, bad_path, bad_query
-from proxy.vendors.base import BadRequest, Watch
+from proxy.vendors.base import NO_WATCH, BadRequest, Watch
 
 MAX_REMEMBERED: Final = 4096
+MAX_REMEMBERED_BYTES: Final = 1024
+"""The longest path that is remembered."""
 _NO_FIELDS: Final[Mapping[str, bytes]] = {}
 
 
@@ -27,21 +29,33 @@ class Located(NamedTuple):
     path: str
     match: Match | None
     watch: Watch
+    sound: bool = True
+    """False where a bug kept the operation from being found, or what must be read of it."""
+
+
+class Meant(NamedTuple):
+    """The method the vendor will act on, and the operation that it means there."""
+
+    method: str
+    match: Match | None
+    watch: Watch
+    sound: bool = True
 
 
 class Locator:
-    """Finds mounts and operations. Mounts are tried longest path first."""
+    """Finds mounts and operations. Mounts are tried longest path first. A bug in a vendor's module counts as not knowing."""
 
-    def __init__(self, mounts: Sequence[Mount], max_remembered: int = MAX_REMEMBERED) -> None:
+    def __init__(self, mounts: Sequence[Mount], on_bug: Callable[[BaseException], None], max_remembered: int = MAX_REMEMBERED) -> None:
         self._mounts = tuple(sorted(mounts, key=lambda mount: (-len(mount.path), not mount.host)))
         self._by_host = any(mount.host for mount in mounts)
+        self._on_bug = on_bug
         self._max = max_remembered
         self._remembered: dict[tuple[str, bytes, bytes], Located] = {}
 
     def locate(self, method: str, raw_target: bytes, head: RequestHead) -> tuple[Located, Target] | Fault:
         """Return what the target means, or the fault it is refused with."""
         path, mark, query = raw_target.partition(b"?")
-        key = (method, path, head.host if self._by_host else b"")
+        key = (method, path, head.host if self._by_host or path[:1] != b"/" else b"")
         located = self._remembered.get(key)
         if located is None:
             found = self._find(method, _origin_form(path, head.host), head.host)
@@ -56,6 +70,8 @@ class Locator:
         return located, Target(located.path, query.decode("ascii"))
 
     def _remember(self, key: tuple[str, bytes, bytes], located: Located) -> Located:
+        if not located.sound or len(key[1]) > MAX_REMEMBERED_BYTES:
+            return located
         if len(self._remembered) >= self._max:
             self._remembered.clear()
         self._remembered[key] = located
@@ -70,8 +86,28 @@ class Locator:
         if mount is None:
             return errors.NO_MOUNT
         path = path[len(mount.path) :] or "/"
-        match = mount.vendor.catalog.find(method, path)
-        return Located(mount, path, match, mount.vendor.watch(method, Target(path, None), match))
+        meant = self._meaning(mount, method, Target(path, None))
+        return Located(mount, path, meant.match, meant.watch, meant.sound)
+
+    def effective(self, method: str, located: Located, target: Target, head: RequestHead) -> Meant | BadRequest:
+        """Return the method the vendor will act on and the operation that it means (contract section 3)."""
+        try:
+            effective = located.mount.vendor.effective_method(method, target, head.named if head.names_method else _NO_FIELDS)
+        except Exception as bug:
+            self._on_bug(bug)
+            return Meant(method, None, NO_WATCH, sound=False)
+        if effective == method:
+            return Meant(method, located.match, located.watch, located.sound)
+        return effective if isinstance(effective, BadRequest) else self._meaning(located.mount, effective, target)
+
+    def _meaning(self, mount: Mount, method: str, target: Target) -> Meant:
+        match = None
+        try:
+            match = mount.vendor.catalog.find(method, target.path)
+            return Meant(method, match, mount.vendor.watch(method, target, match))
+        except Exception as bug:
+            self._on_bug(bug)
+            return Meant(method, match, NO_WATCH, sound=False)
 
     def _mount(self, path: str, host: bytes) -> Mount | None:
         for mount in self._mounts:
@@ -80,18 +116,6 @@ class Locator:
             if not mount.host or mount.host == _host_name(host):
                 return mount
         return None
-
-
-def effective_operation(method: str, located: Located, target: Target, head: RequestHead) -> tuple[str, Match | None, Watch] | BadRequest:
-    """Return the method the vendor will act on and the operation that it means (contract section 3)."""
-    vendor = located.mount.vendor
-    effective = vendor.effective_method(method, target, head.named if head.names_method else _NO_FIELDS)
-    if effective == method:
-        return method, located.match, located.watch
-    if isinstance(effective, BadRequest):
-        return effective
-    match = vendor.catalog.find(effective, target.path)
-    return effective, match, vendor.watch(effective, target, match)
 
 
 def _host_name(host: bytes) -> str:
