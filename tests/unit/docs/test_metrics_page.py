@@ -1,0 +1,102 @@
+"""The metrics page of a running proxy, compared with the reference."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from proxy.app import App
+from proxy.settings import Loaded, parse_settings
+from proxy.telemetry.exposition import render
+from proxy.telemetry.labels import KnownLabels, Reading, Values
+from proxy.telemetry.metrics import Metrics
+from tests.unit.docs.pages import code, codes, read, rows
+
+CONFIGURATION = b"""
+listen: 127.0.0.1:0
+admin: {listen: "127.0.0.1:0"}
+vendors:
+  newvoicemedia:
+    kind: newvoicemedia
+    mount: {path: /nvm}
+    upstream: http://127.0.0.1:1
+"""
+"""Nobody answers at the upstream: what is denied needs no vendor, and what is forwarded ends in a transport error."""
+OPERATION = "/nvm/useradmin/users/895db16f-5270-6ef8-e173-10ea365aefcc/permissions/accessPermissions"
+BUCKETS = ("_bucket", "_sum", "_count")
+
+
+def jwt(claims: dict[str, str]) -> str:
+    parts = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in ({"alg": "none"}, claims))
+    return ".".join((*parts, "c2ln"))
+
+
+@pytest.fixture
+async def page(tmp_path: Path) -> AsyncIterator[str]:
+    """The page after a denial, a request that could not be forwarded, and one that is nobody's."""
+    loaded = parse_settings(CONFIGURATION, {}, file=tmp_path / "scopegate.yaml")
+    assert isinstance(loaded, Loaded), str(loaded)
+    with (tmp_path / "log").open("wb") as log:
+        app = App(loaded, log.fileno())
+        await app.start()
+        async with ClientSession(f"http://127.0.0.1:{app.port}") as apps, ClientSession(f"http://127.0.0.1:{app.admin_port}") as operators:
+            for path, scope in ((OPERATION, "stats"), (OPERATION, "users:read"), ("/nowhere", "stats")):
+                await apps.get(path, headers={"Authorization": f"Bearer {jwt({'scope': scope})}"})
+            answer = await operators.get("/metrics")
+            yield await answer.text()
+        await app.stop(0.0)
+
+
+def families(page: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """Return type and labels by name; counters and infos as they are written on the page."""
+    return {_name(family): (_type(family), _labels(family)) for family in text_string_to_metric_families(page)}
+
+
+def _name(family: Metric) -> str:
+    return family.name + ("_total" if family.type == "counter" else "")
+
+
+def _type(family: Metric) -> str:
+    return str(family.type)
+
+
+def _labels(family: Metric) -> frozenset[str]:
+    samples = (sample for sample in family.samples if not sample.name.endswith("_created"))
+    return frozenset(label for sample in samples for label in sample.labels) - {"le"}
+
+
+def unreadable() -> dict[str, tuple[str, frozenset[str]]]:
+    """The one family whose series appear only when something is broken."""
+
+    def broken() -> Values:
+        raise ZeroDivisionError
+
+    metrics = Metrics(KnownLabels(), version="0", cache_sizes=dict)
+    metrics.watch(Reading("scopegate_broken", "Broken.", broken))
+    found = families(render(metrics.snapshot(), (), "", False).body.decode())
+    return {name: found[name] for name in ("scopegate_unreadable_metrics_total",)}
+
+
+def described() -> dict[str, tuple[str, frozenset[str]]]:
+    table = [row for row in rows(read("reference/metrics.md")) if len(row) == 4]
+    return {code(row[0]): (row[1], frozenset(codes(row[2]))) for row in table}
+
+
+def test_every_metric_is_described_with_its_type_and_labels(page: str) -> None:
+    assert described() == families(page) | unreadable()
+
+
+def test_the_values_that_occur_are_among_those_described(page: str) -> None:
+    values = {code(row[0]): set(codes(row[1])) for row in rows(read("reference/metrics.md")) if len(row) == 2 and row[0].startswith("`")}
+    closed = set(values) - {"client", "operation", "scope", "reason"}
+    assert closed
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            assert all(value in values[label] for label, value in sample.labels.items() if label in closed), sample
