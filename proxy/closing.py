@@ -63,6 +63,17 @@ class Closer:
         self._on_bug = on_bug
         self._limit = limit
 
+    def reads_answer(self, ruling: Ruling, status: int) -> bool:
+        """Say whether the body of an answer with this status must be copied aside; a bug on the way counts as no."""
+        if ruling.watch.response:
+            return True
+        assert ruling.mount is not None
+        try:
+            return ruling.mount.vendor.watch_answer(status, ruling.match)
+        except Exception as bug:
+            self._on_bug(bug)
+            return False
+
     def close(self, ruling: Ruling, result: Result) -> None:
         """Learn from `result` and record it; called once per request."""
         if _is_plain_success(ruling, result):

@@ -223,9 +223,7 @@ class Turn:
         ruling = self.ruling
         self.moved_at = self.service.loop.time()
         self.answered, self._status, self._answer_head = True, status, head
-        mount = ruling.mount
-        assert mount is not None
-        if ruling.watch.response or mount.vendor.watch_answer(status, ruling.match):
+        if self.service.closer.reads_answer(ruling, status):
             self._response_copy = bytearray()
         self.keep_alive = self.keep_alive and self.request_done and not self.connection.draining
         framing = b"" if status == 204 else self._framing(head, no_body)
