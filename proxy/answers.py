@@ -54,7 +54,8 @@ class KeptRefusal(NamedTuple):
     missing: tuple[tuple[str, ...], ...]
     reason: str
     evidence: Evidence
-    memos: dict[int, dict[object, Any]]
+    memos: dict[str, dict[int, dict[object, Any]]]
+    """`Ruling.memos` by client: two apps may use one token."""
 
     def answer(self, ruling: Ruling) -> LocalAnswer:
         """Return the answer for one more request like the first one."""

@@ -80,7 +80,7 @@ class Closer:
             self._record(_exchange(ruling, result, _OK, _ACCEPTED, _memo(ruling, result.status)))
             return
         kind, actual = self._judge(ruling, result)
-        memo = _memo(ruling, result.status) if ruling.outcome is Outcome.DENIED and not result.fault else None
+        memo = _memo(ruling, result.status) if ruling.outcome is Outcome.DENIED and not (result.fault or ruling.fault) else None
         self._record(_exchange(ruling, result, kind, actual, memo))
 
     def _judge(self, ruling: Ruling, result: Result) -> tuple[ResponseKind, Actual]:

@@ -96,8 +96,7 @@ class Gate:
         """Rule on one request: forward it, or answer it (`ruling.answer`)."""
         same = self._same(method, raw_target, head)
         if same is not None:
-            wall = self._clocks.wall()
-            return same.again(self._make_id(wall), wall)
+            return self._again(same)
         ruling = self._begin(method, head)
         fault = self._read(ruling, raw_target, head)
         if fault is not None:
@@ -106,8 +105,15 @@ class Gate:
             self._leave_alone(ruling)
             return ruling
         self._rule(ruling)
-        if ruling.answer is None and ruling.fault == "" and not self._may_change(ruling):
+        if head.repeats and not ruling.fault and (ruling.kept is not None or not self._may_change(ruling)):
             self._keep(method, raw_target, head, ruling)
+        return ruling
+
+    def _again(self, same: Ruling) -> Ruling:
+        wall = self._clocks.wall()
+        ruling = same.again(self._make_id(wall), wall)
+        if same.kept is not None:
+            ruling.answer = same.kept.answer(ruling)
         return ruling
 
     def _same(self, method: str, raw_target: bytes, head: RequestHead) -> Ruling | None:
@@ -123,16 +129,16 @@ class Gate:
 
     def _keep(self, method: str, raw_target: bytes, head: RequestHead, ruling: Ruling) -> None:
         """Remember a ruling with header fields that repeat on their connection."""
-        if not head.repeats:
-            return
         if head.rulings is None or head.rulings[0] is not self or len(head.rulings[1]) >= MAX_KEPT_RULINGS:
             head.rulings = (self, {})
         kept = ruling.again("", 0.0)
-        kept.memos = {}
+        kept.memos = kept.memos if kept.memos is not None else {}
         head.rulings[1][method, raw_target] = kept
 
     def _may_change(self, ruling: Ruling) -> bool:
         """Say whether the same request may be ruled on differently although what is known of its token has not changed."""
+        if ruling.answer is not None:
+            return True
         return ruling.fingerprint is not None and (ruling.knowledge is None or not isinstance(ruling.prediction, Permit | NotApplicable))
 
     def _leave_alone(self, ruling: Ruling) -> None:
@@ -282,7 +288,8 @@ class Gate:
             kept = kept_refusal(ruling) if ruling.mode is Mode.ENFORCE else None
             if kept is not None:
                 ruling.missing, ruling.reason, ruling.decision = kept.missing, kept.reason, Decision.DENY
-                ruling.answer, ruling.outcome, ruling.memos = kept.answer(ruling), Outcome.DENIED, kept.memos
+                ruling.kept, ruling.memos = kept, kept.memos.setdefault(ruling.client.name, {})
+                ruling.answer, ruling.outcome = kept.answer(ruling), Outcome.DENIED
                 return ruling
             if self._rechecks(ruling, prediction):
                 return ruling

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from proxy.catalog import Match
 from proxy.clients import UNIDENTIFIED, Client
@@ -46,6 +46,13 @@ class Mount:
         return "api" if self.origins is None else self.origins.get(path, "api")
 
 
+class KeptAnswer(Protocol):
+    """A written refusal that waits for a decision id."""
+
+    def answer(self, ruling: Ruling) -> LocalAnswer:
+        """Return the answer for one more request like the first one."""
+
+
 class LocalAnswer(NamedTuple):
     """An answer made here. `fields` are whole header lines without framing; `close` hangs up after it."""
 
@@ -77,6 +84,8 @@ class Ruling:
     fault: str = ""
     watch: Watch = NO_WATCH
     answer: LocalAnswer | None = None
+    kept: KeptAnswer | None = None
+    """How to answer the very same request again without writing the refusal anew; None where it is not answered here."""
     memos: dict[int, dict[object, Any]] | None = None
     """Scratch space of the recorders by status, shared by all rulings that are this one again."""
 
