@@ -14,7 +14,7 @@ import httptools
 from proxy import errors
 from proxy.headers import RequestHead, read_request
 from proxy.wire.limits import HALF_CLOSED_S, LINGER_S, MAX_CODING_BYTES, MAX_CODING_SHARE, WRITE_HIGH_WATER, Limits
-from proxy.wire.sockets import reset_on_close
+from proxy.wire.sockets import is_reset, reset_on_close
 from proxy.wire.turn import Turn
 
 if TYPE_CHECKING:
@@ -364,6 +364,9 @@ class ClientConnection(asyncio.Protocol):
         if self._leave_by:
             if now > self._leave_by:
                 self.transport.abort()
+            return
+        if self._pauses and is_reset(self.transport):
+            self.cut(errors.CLIENT_GONE)
             return
         if self._head:
             self._check_head(now, limits)

@@ -18,6 +18,16 @@ def reset_on_close(transport: asyncio.Transport) -> None:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_OFF)
 
 
+def is_reset(transport: asyncio.Transport) -> bool:
+    """Whether the other side has hung up with a reset, which the loop does not see while it does not read."""
+    plain = transport.get_extra_info("socket")
+    if plain is None or transport.is_closing():
+        return False
+    poll = select.poll()
+    poll.register(plain.fileno(), 0)  # errors are always told
+    return bool(poll.poll(0))
+
+
 class Probe:
     """Tells whether something has arrived on a connection that should be silent, even if the loop has not seen it yet."""
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from typing import Final
 
 from tests.fakes.messages import Message, read_answer
-
-PATIENCE_S: Final = 8.0
-"""How long a test waits for anything before it fails."""
+from tests.fakes.waiting import PATIENCE_S
 
 
 class RawClient:

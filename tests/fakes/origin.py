@@ -9,8 +9,8 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import Self
 
-from tests.fakes.client import PATIENCE_S
 from tests.fakes.messages import Cut, Message, read_request
+from tests.fakes.waiting import PATIENCE_S
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from pathlib import Path
 from typing import Self
 
+import pytest
+
 from proxy.app import App
 from proxy.settings import Loaded, load_settings
-from tests.fakes.client import PATIENCE_S, RawClient, connect
+from tests.fakes.client import RawClient, connect
 from tests.fakes.messages import Message
+from tests.fakes.waiting import eventually
 
 CATALOG = """\
 vendor: generic
@@ -97,9 +99,13 @@ class Running:
 
     async def exchanges(self, count: int) -> list[Row]:
         """Wait until `count` requests are recorded, and return all that are, the oldest first."""
-        async with asyncio.timeout(PATIENCE_S):
-            while len(rows := await self._exchanges()) < count:
-                await asyncio.sleep(0.005)
+        rows: list[Row] = []
+
+        async def recorded() -> bool:
+            rows[:] = await self._exchanges()
+            return len(rows) >= count
+
+        await eventually(recorded)
         assert len(rows) == count, rows
         return rows
 
@@ -119,6 +125,14 @@ class Running:
         assert found, f"{name} is not on the page"
         return sum(float(value) for value in found)
 
+    async def metric_is(self, name: str, value: float) -> None:
+        """Wait until a metric has a value."""
+
+        async def it_has() -> bool:
+            return await self.metric(name) == value
+
+        await eventually(it_has)
+
     async def stop(self, grace_s: float | None = None) -> bool:
         """Stop the proxy; return whether everything finished in time."""
         self._stopped = True
@@ -133,11 +147,16 @@ class Running:
             assert await self.stop(1.0)
 
     async def _settle(self) -> None:
-        loop = asyncio.get_running_loop()
-        patience = loop.time() + PATIENCE_S
-        while any((used := await self._in_use()).values()):
-            assert loop.time() < patience, used
-            await asyncio.sleep(0.005)
+        used: dict[str, float] = {}
+
+        async def settled() -> bool:
+            used.update(await self._in_use())
+            return not any(used.values())
+
+        try:
+            await eventually(settled)
+        except TimeoutError:
+            pytest.fail(f"the proxy does not give back: {used}")
         assert await self.metric("scopegate_bugs_total") == 0
 
     async def _in_use(self) -> dict[str, float]:

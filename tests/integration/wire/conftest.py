@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from tests.fakes.client import PATIENCE_S
 from tests.fakes.origin import Origin
 from tests.fakes.running import Running
+from tests.fakes.waiting import PATIENCE_S, eventually
 
 StartProxy = Callable[..., Awaitable[Running]]
 
@@ -45,8 +45,11 @@ async def start_proxy(tmp_path: Path, origin: Origin) -> AsyncIterator[StartProx
             await running.finish()
         for wire in origin.wires:
             await wire.ended()
-        while asyncio.all_tasks() - tasks - {asyncio.current_task()}:
-            await asyncio.sleep(0.005)
+
+    async def only_old_tasks() -> bool:
+        return not asyncio.all_tasks() - tasks - {asyncio.current_task()}
+
+    await eventually(only_old_tasks)
 
 
 @pytest.fixture

@@ -132,9 +132,7 @@ async def test_one_connection_too_many_is_told_so(start_proxy: StartProxy, origi
     assert (answer.status, answer.get("Scopegate-Reason"), answer.get("Retry-After")) == (503, "too_many_connections", "1")
     client.close()
     kept[0].close()
-    async with asyncio.timeout(5):
-        while await proxy.metric("scopegate_connections") > 1:
-            await asyncio.sleep(0.01)
+    await proxy.metric_is("scopegate_connections", 1)
     assert (await proxy.ask(get())).status == 200
 
 
@@ -152,9 +150,7 @@ async def test_one_request_too_many_waits_and_then_is_told_so(start_proxy: Start
     first = asyncio.create_task(proxy.ask(get("/first")))
     await (await origin.wire()).until(b"/first")
     waiting = asyncio.create_task(proxy.ask(get("/waiting")))
-    async with asyncio.timeout(5):
-        while not await proxy.metric("scopegate_requests_waiting"):
-            await asyncio.sleep(0.005)
+    await proxy.metric_is("scopegate_requests_waiting", 1)
     for asked in (proxy.ask(get("/surplus")), waiting):
         answer = await asked
         assert (answer.status, answer.get("Scopegate-Reason"), answer.get("Retry-After")) == (503, "vendor_busy", "1")
@@ -179,9 +175,7 @@ async def test_a_request_that_waits_gets_the_place_that_becomes_free(start_proxy
     first = asyncio.create_task(proxy.ask(get("/first")))
     await (await origin.wire()).until(b"/first")
     others = [asyncio.create_task(proxy.ask(get(f"/{number}"))) for number in range(3)]
-    async with asyncio.timeout(5):
-        while await proxy.metric("scopegate_requests_waiting") < 3:
-            await asyncio.sleep(0.005)
+    await proxy.metric_is("scopegate_requests_waiting", 3)
     release.set()
     assert [(await asked).status for asked in (first, *others)] == [200] * 4
     assert origin.dials == 1
@@ -201,9 +195,7 @@ async def test_a_client_that_leaves_the_queue(start_proxy: StartProxy, origin: O
     await holder.send(get("/holder"))
     await (await origin.wire()).until(b"/holder")
     await waiter.send(get("/waiter"))
-    async with asyncio.timeout(5):
-        while not await proxy.metric("scopegate_requests_waiting"):
-            await asyncio.sleep(0.005)
+    await proxy.metric_is("scopegate_requests_waiting", 1)
     waiter.reset()
     assert (await proxy.exchange())["fault"] == "client_gone"
     assert await proxy.metric("scopegate_requests_waiting") == 0

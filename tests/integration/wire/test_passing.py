@@ -133,7 +133,8 @@ async def test_hop_by_hop_fields_and_inside_information_end_here(proxy: Running,
 
 
 async def test_a_vendor_cannot_forge_our_fields_or_leak_its_hop(proxy: Running, origin: Origin) -> None:
-    forged = b"Scopegate-Decision: deny\r\nscopegate-anything: x\r\nX-Request-Id: theirs\r\nConnection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nX-Ours: 2\r\n"
+    forged = b"Scopegate-Decision: deny\r\nscopegate-anything: x\r\nX-Request-Id: theirs\r\nConnection: X-Hop\r\nX-Hop: 1\r\n"
+    forged += b"Keep-Alive: 5\r\nX-Ours: 2\r\n"
     origin.default = answers(b"HTTP/1.1 200 OK\r\n" + forged + b"Content-Length: 0\r\n\r\n")
     answer = await proxy.ask(get("/x", "X-Request-ID: mine-1"))
     assert answer.get("Scopegate-Decision") == "not-applicable"

@@ -39,8 +39,10 @@ BAD_HEADS = {
     },
     **{
         f"coding {value!r}": with_field(f"Transfer-Encoding: {value}", "0\r\n\r\n")
-        for value in ("xchunked", "chunked, chunked", "gzip, chunked", "chunked, identity", "identity", "", '"chunked"', "chunked;q=1", "\x0bchunked", "chunked\xa0")
+        for value in ("xchunked", "chunked, chunked", "gzip, chunked", "chunked, identity", "identity", "", '"chunked"', "chunked;q=1")
     },
+    "coding behind a vertical tab": with_field("Transfer-Encoding: \x0bchunked", "0\r\n\r\n"),
+    "coding before a no-break space": with_field("Transfer-Encoding: chunked\xa0", "0\r\n\r\n"),
     "two codings": with_field("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", "0\r\n\r\n"),
     "coding before colon": with_field("Transfer-Encoding : chunked", "0\r\n\r\n"),
     "coding from HTTP/1.0": raw("POST /acme/c4n4ry HTTP/1.0", HOST, "Transfer-Encoding: chunked", body="0\r\n\r\n"),
@@ -143,7 +145,7 @@ async def test_a_bad_second_request_does_not_harm_the_first(proxy: Running, orig
     await client.send(get("/good") + BAD_HEADS[name])
     assert (await client.answer()).body == b"ok"
     assert (await client.answer()).status in (400, 505)
-    assert [row["status"] for row in await proxy.exchanges(2)][0] == 200
+    assert (await proxy.exchanges(2))[0]["status"] == 200
     assert b"/good" in origin.received
     assert origin.received.count(b"HTTP/1.1") == 1
 

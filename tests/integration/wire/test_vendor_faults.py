@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
@@ -191,8 +192,6 @@ def authority() -> trustme.CA:
 
 
 async def start_tls_origin(authority: trustme.CA, name: str) -> Origin:
-    import ssl  # noqa: PLC0415 - only here
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(name).configure_cert(context)
     return await Origin().start(context)
@@ -238,8 +237,6 @@ async def test_plain_text_where_tls_is_expected(start_proxy: StartProxy, origin:
 async def test_a_tls_answer_without_length_that_ends_without_goodbye_is_cut(
     start_proxy: StartProxy, authority: trustme.CA, tmp_path: Path
 ) -> None:
-    from tests.fakes.messages import Cut  # noqa: PLC0415 - only here
-
     origin = await start_tls_origin(authority, "localhost")
 
     async def script(wire: Wire) -> None:
@@ -252,9 +249,6 @@ async def test_a_tls_answer_without_length_that_ends_without_goodbye_is_cut(
     proxy = await start_proxy(f"https://localhost:{origin.port}", more="ca_file: ca.pem")
     client = await proxy.client()
     await client.send(get())
-    with pytest.raises((Cut, EOFError, ConnectionError)):
-        answer = await client.answer()
-        assert answer.status >= 500
-        raise EOFError
+    await client.gone()
     assert (await proxy.exchange())["fault"] in ("response_truncated", "connection_lost")
     await origin.stop()
