@@ -6,7 +6,7 @@ only about the token inside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from proxy.credentials import Fingerprint, Fingerprinter, Secret
@@ -90,6 +90,7 @@ class Learner:
         known = self._store.get(token, moment.now)
         if known is None:
             known = learned(None, moment.now, moment.wall, self._lifetime, Source.REFUSAL)
+        known = known if known.subject else replace(known, subject=fact.subject)
         self._store.put(token, known.with_lack(record))
 
     def take_recheck(self, known: Knowledge, token: Fingerprint, denied: Deny, moment: Moment) -> bool:

@@ -57,10 +57,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Lacks:
-    """The vendor refused *the token of this request* for want of `lack`."""
+    """The vendor refused *the token of this request* for want of `lack`. `subject`: the user it says the token belongs to, or ""."""
 
     lack: Lack
     changeable: bool = False
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True)

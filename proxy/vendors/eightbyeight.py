@@ -165,7 +165,7 @@ class EightByEight(Vendor):
         scopes = list(self.catalog.canonical([refused.category]))
         if isinstance(operation.requirement, NotKnown) and operation.requirement.learnable:
             scopes.append(operation.stand_in_scope)
-        return tuple(Lacks(Lack(scope, named), changeable=True) for scope in scopes)
+        return tuple(Lacks(Lack(scope, named), changeable=True, subject=refused.user) for scope in scopes)
 
     # --- local answers ---
 
@@ -254,7 +254,7 @@ def _whole_lack(refused: Refused, seen: Seen) -> tuple[Lacks, ...]:
     if rule is None:
         return ()
     named = frozenset(f"{rule.kind}:{name}" for name in refused.names)
-    return (Lacks(Lack(WHOLE_RESOURCE, named), changeable=True),) if seen.resources == Named(named) else ()
+    return (Lacks(Lack(WHOLE_RESOURCE, named), changeable=True, subject=refused.user),) if seen.resources == Named(named) else ()
 
 
 def _licence_steps(denial: Denial) -> tuple[str, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from urllib.parse import urlencode
 
 import pytest
 
 from proxy.simulators import EightByEightSimulator
 from proxy.simulators import eightbyeight as eight
 from proxy.simulators.eightbyeight import REFUSAL_SHAPES, User
+from proxy.simulators.messages import Incoming
 from tests.integration.house import HandClocks, House, ask_directly, basic, open_house
 
 KEY = {"8x8-apikey": "demo-8x8-apikey"}
@@ -115,6 +117,21 @@ async def test_shape_is_used_for_others_without_anything_of_the_first_user() -> 
         assert answer.json["message"].startswith("user(supervisor@example.com) ")
         assert b"reporting" not in answer.body
         assert b"acmecorp" not in answer.body
+
+
+@pytest.mark.parametrize("path", ["/v2/call-records", "/v2/extsum"])
+async def test_refusal_tells_whose_token_it_is_where_the_login_was_not_seen(
+    house: House, simulator: EightByEightSimulator, path: str
+) -> None:
+    user = simulator.users["reporting@example.com"]
+    simulator.set_access(user.username, "acmecorp", None if path == "/v2/extsum" else [])
+    form = urlencode({"username": user.username, "password": user.password}).encode()
+    reply = simulator.answer(Incoming("api", "POST", eight.LOGIN, KEY, form))
+    assert isinstance(reply.body, bytes)
+    token = json.loads(reply.body)["access_token"]
+    first, second = [await house.send("GET", records("acmecorp", path), token, KEY) for _ in range(2)]
+    assert (first.decision, second.decision) == ("indeterminate", "deny")
+    assert without_time(second.without_member) == without_time(first.json)
 
 
 async def test_lack_is_known_for_that_token_category_and_pbx_only(house: House, simulator: EightByEightSimulator) -> None:

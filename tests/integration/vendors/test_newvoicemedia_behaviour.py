@@ -92,9 +92,7 @@ async def test_refused_login_teaches_nothing(house: House) -> None:
     assert (await house.admin("/api/v1/grants"))["grants"] == []
 
 
-@pytest.mark.parametrize(
-    "accept", ["application/vnd.newvoicemedia.v4+json", "Application/vnd.NewVoiceMedia.v4+JSON, */*", "text/html"]
-)
+@pytest.mark.parametrize("accept", ["application/vnd.newvoicemedia.v4+json", "Application/vnd.NewVoiceMedia.v4+JSON, */*", "text/html"])
 async def test_accept_is_untouched(house: House, simulator: NewVoiceMediaSimulator, accept: str) -> None:
     token = await token_of(house, "demo-user-admin", "users:read")
     await house.send("GET", ACCESS, token, {"Accept": accept})
@@ -157,7 +155,11 @@ async def test_access_permissions_are_shown_page_by_page(house: House) -> None:
         assert answer.json["meta"]["pageCount"] == 3
         user = (await house.admin("/api/v1/users/newvoicemedia"))["users"][-1]
         assert (user["user"], user["complete"]) == (DEMO_USER_WITH_MANY, complete)
-    assert user["permissions"] == {f"CPA_Demo{number:02d}": ("Yes", "No", "Read", "Modify", "None")[number % 5] for number in range(60)}
+    everything = user["permissions"]
+    await house.send("GET", f"{MANY}?limit=25&page=1", token, V4)
+    user = (await house.admin("/api/v1/users/newvoicemedia"))["users"][-1]
+    assert (user["pages_seen"], len(user["permissions"])) == ([1], 25)  # whoever begins anew gets a new list
+    assert everything == {f"CPA_Demo{number:02d}": ("Yes", "No", "Read", "Modify", "None")[number % 5] for number in range(60)}
 
 
 async def test_refused_or_changed_access_permissions(house: House, simulator: NewVoiceMediaSimulator) -> None:

@@ -176,6 +176,37 @@ async def known(house: House) -> int:
     return int((await house.count("scopegate_grant_cache_entries")).get((), 0))
 
 
+async def test_same_request_again_and_again_follows_what_is_known(
+    house: House, simulator: RingCentralSimulator, clocks: HandClocks
+) -> None:
+    """What was decided about identical bytes on a connection must not outlive what it rests on."""
+
+    async def thrice(token: str) -> set[tuple[int, str, bool]]:
+        answers = [await house.send("GET", CALL_LOG, token) for _ in range(3)]
+        assert len({answer.headers["Scopegate-Decision-Id"] for answer in answers}) == 3
+        assert [answer.member["decision_id"] for answer in answers if answer.local] in (
+            [],
+            [answer.headers["Scopegate-Decision-Id"] for answer in answers],
+        )
+        return {answer.told for answer in answers}
+
+    reader, lister = await log_in(house, "neither"), await log_in(house, "log")
+    assert await thrice(reader["access_token"]) == {(403, "deny", True)}
+    assert await thrice(lister["access_token"]) == {(200, "permit", False)}
+    simulator.strike_scope(lister["access_token"], "ReadCallLog")
+    await house.send("GET", CALL_LOG, lister["access_token"])
+    assert await thrice(lister["access_token"]) == {(403, "deny", True)}
+    await house.send("POST", REVOKE, headers=basic("neither"), form={"token": reader["access_token"]})
+    assert await thrice(reader["access_token"]) == {(401, "indeterminate", False)}
+    lasting = await token_of(house, "log")
+    assert await thrice(lasting) == {(200, "permit", False)}
+    clocks.moved += 3600
+    assert await thrice(lasting) == {(200, "indeterminate", False), (200, "permit", False)}
+    (grant,) = (await house.admin("/api/v1/grants"))["grants"]
+    await house.admin(f"/api/v1/grants/{grant['fingerprint']}", "DELETE")
+    assert (await house.send("GET", CALL_LOG, lasting)).told == (200, "indeterminate", False)
+
+
 # --- what refusals teach
 
 

@@ -206,7 +206,7 @@ def test_a_product_login_without_products_or_with_two_clients_teaches_nothing() 
 def test_the_documented_refusal_proves_that_the_category_is_missing_on_that_pbx() -> None:
     refusal = seen(VENDOR, "GET", RECORDS, 400, sample("8x8/refusal-category.json"), subject=USER)
     assert VENDOR.classify(refusal) == Verdict(ResponseKind.PERMISSION, about_scope=True)
-    assert lacks(VENDOR.learn(refusal)) == [Lacks(Lack("CDR", frozenset({"pbx:acmecorp"})), changeable=True)]
+    assert lacks(VENDOR.learn(refusal)) == [Lacks(Lack("CDR", frozenset({"pbx:acmecorp"})), changeable=True, subject=USER)]
 
 
 @pytest.mark.parametrize("subject", ["", "Reporting@Example.com"])
@@ -217,20 +217,23 @@ def test_the_user_may_be_unknown_or_written_in_another_case(subject: str) -> Non
 def test_several_pbxs_are_a_joint_lack_of_those_the_refusal_names() -> None:
     body = category_body(message=category_text(names="one, two"))
     facts = VENDOR.learn(seen(VENDOR, "GET", "/analytics/work/v2/call-records?pbxId=one,two,three", 400, body))
-    assert lacks(facts) == [Lacks(Lack("CDR", frozenset({"pbx:one", "pbx:two"})), changeable=True)]
+    assert lacks(facts) == [Lacks(Lack("CDR", frozenset({"pbx:one", "pbx:two"})), changeable=True, subject=USER)]
 
 
 @pytest.mark.parametrize("query", ["?pbxId=allpbxes", "", "?pbxId=a&pbxId=b"])
 def test_a_request_that_names_no_pbx_may_be_told_any(query: str) -> None:
     facts = VENDOR.learn(seen(VENDOR, "GET", f"/analytics/work/v2/call-records{query}", 400, category_body()))
-    assert lacks(facts) == [Lacks(Lack("CDR", frozenset({"pbx:acmecorp"})), changeable=True)]
+    assert lacks(facts) == [Lacks(Lack("CDR", frozenset({"pbx:acmecorp"})), changeable=True, subject=USER)]
 
 
 def test_an_operation_of_unknown_requirement_learns_its_stand_in_too() -> None:
     body = category_body(message=category_text(category="EXT"))
     facts = lacks(VENDOR.learn(seen(VENDOR, "GET", SUMMARY, 400, body)))
     named = frozenset({"pbx:acmecorp"})
-    assert facts == [Lacks(Lack("EXT", named), changeable=True), Lacks(Lack("operation:ext-summary", named), changeable=True)]
+    assert facts == [
+        Lacks(Lack("EXT", named), changeable=True, subject=USER),
+        Lacks(Lack("operation:ext-summary", named), changeable=True, subject=USER),
+    ]
     grants = Grants(lacking=frozenset(fact.lack for fact in facts))
     match = CATALOG.find("GET", "/analytics/work/v1/extsum")
     assert isinstance(predict(operation(CATALOG, "ext-summary"), grants, VENDOR.resources(match, target(SUMMARY))), Deny)
@@ -309,7 +312,7 @@ def test_other_answers_are_not_permission_refusals(status: int, body: bytes, kin
 def test_a_pbx_that_is_not_granted_lacks_every_scope(raw: str, name: str, resource: str) -> None:
     refusal = seen(VENDOR, "GET", raw, 403, sample(name), subject=USER)
     assert VENDOR.classify(refusal) == Verdict(ResponseKind.PERMISSION, about_scope=True)
-    assert lacks(VENDOR.learn(refusal)) == [Lacks(Lack("*", frozenset({resource})), changeable=True)]
+    assert lacks(VENDOR.learn(refusal)) == [Lacks(Lack("*", frozenset({resource})), changeable=True, subject=USER)]
     match = CATALOG.find("GET", target(raw).path)
     assert match is not None
     lacking = frozenset({Lack("*", frozenset({resource}))})
