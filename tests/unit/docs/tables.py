@@ -33,12 +33,19 @@ def settings() -> list[Setting]:
 def _walk(section: Schema, prefix: str, definitions: Mapping[str, Schema]) -> Iterator[Setting]:
     required = section.get("required", ())
     for name, found in section["properties"].items():
-        item = {**definitions[found["$ref"].rpartition("/")[2]], **found} if "$ref" in found else found
+        item = _resolved(found, definitions)
         path = prefix + name
         inner, suffix = _inner(item, definitions)
         yield Setting(path, _value(item, definitions), _default(item, name in required), item["description"])
         if inner is not None:
             yield from _walk(inner, f"{path}{suffix}.", definitions)
+
+
+def _resolved(found: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """Return an item with what it refers to; a section that may be left out is a section too."""
+    reference = found.get("$ref") or found.get("anyOf", [{}])[0].get("$ref")
+    definition = definitions[reference.rpartition("/")[2]] if reference else {}
+    return {**definition, **found} if "$ref" in found or "properties" in definition else found
 
 
 def _inner(item: Schema, definitions: Mapping[str, Schema]) -> tuple[Schema | None, str]:
@@ -62,11 +69,11 @@ def _default(item: Schema, required: bool) -> str:
 
 
 def _value(item: Schema, definitions: Mapping[str, Schema]) -> str:
+    if "properties" in item or "patternProperties" in item:
+        return "section"
     kind = _leaf(item, definitions)
     if "enum" in kind:
         return ", ".join(kind["enum"])
-    if "properties" in item or "patternProperties" in item:
-        return "section"
     if kind.get("type") == "array":
         return f"list, {_between(kind.get('minItems', 0), kind['maxItems'])}"
     if kind.get("type") in {"number", "integer"}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -337,3 +338,16 @@ def test_every_page_can_be_reached_from_the_index() -> None:
 def test_pages_name_no_machine_and_no_registry(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert not re.search(r"(?<![\w.])/(?:work|tmp|root|home)/|pypi\.org|pythonhosted|registry\.npmjs|index-url", text)
+
+
+def test_the_import_layers_are_those_that_are_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    described = [codes(row[1]) for row in rows(section(read("explanation/architecture.md"), "## How imports point"))]
+    assert described == [[module.strip() for module in layer.split("|")] for layer in layers]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_files_that_a_page_names_exist(page: Path) -> None:
+    named = re.findall(r"`((?:proxy|config|tests|docs)/[\w./*-]*)`", page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
