@@ -23,6 +23,10 @@ class RawClient:
         self._writer.write(data)
         await self._writer.drain()
 
+    def send_now(self, data: bytes) -> None:
+        """Send bytes before the loop does anything else."""
+        self._writer.write(data)
+
     async def send_bytewise(self, data: bytes) -> None:
         """Send every byte in a packet of its own."""
         plain = self._writer.get_extra_info("socket")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import struct
@@ -91,6 +92,16 @@ class Wire:
         self._writer.write(data)
         await self._writer.drain()
         self.sent += len(data)
+
+    def send_now(self, data: bytes) -> None:
+        """Send bytes before the loop does anything else."""
+        self._writer.write(data)
+
+    def half_close_now(self) -> None:
+        """Say that nothing more is sent, before the loop does anything else."""
+        number = self._writer.get_extra_info("socket").fileno()
+        with socket.socket(fileno=os.dup(number)) as plain:
+            plain.shutdown(socket.SHUT_WR)
 
     def end(self) -> None:
         """Close as an orderly server does."""

@@ -179,8 +179,8 @@ async def test_a_head_is_not_late_while_we_do_not_read_it(start_proxy: StartProx
     client = await proxy.client()
     third = get("/third")
     await client.send(get("/first") + get("/second") + third[:10])
-    await client.send(third[10:])
     await (await origin.wire()).until(b"/first")
+    await client.send(third[10:])
     await asyncio.sleep(0.25)
     release.set()
     assert [(await client.answer()).status for _ in range(3)] == [200, 200, 200]

@@ -109,6 +109,29 @@ async def test_bytes_after_an_answer_never_answer_another_request(proxy: Running
     assert [row["fault"] for row in await proxy.exchanges(2)] == ["", ""]
 
 
+async def test_bytes_that_arrive_together_with_the_next_request_do_not_answer_it(proxy: Running, origin: Origin) -> None:
+    """The loop has not read them yet when the connection is taken from the pool."""
+    client = await proxy.client()
+    await client.send(get("/x"))
+    assert (await client.answer()).body == b"ok"
+    client.send_now(get("/next"))
+    origin.wires[0].send_now(SWALLOW)
+    assert (await client.answer()).body == b"ok"
+    assert b"/next" not in origin.wires[0].received
+    assert origin.dials == 2
+
+
+async def test_a_post_is_not_lost_to_an_end_that_arrives_together_with_it(proxy: Running, origin: Origin) -> None:
+    origin.scripts = [answers(OK), serve]
+    client = await proxy.client()
+    await client.send(get("/x"))
+    assert (await client.answer()).body == b"ok"
+    client.send_now(post("/next", b"body"))
+    origin.wires[0].half_close_now()
+    assert (await client.answer()).body == b"ok"
+    assert origin.received.count(b"/next") == 1
+
+
 async def test_a_head_request_is_not_answered_with_a_body(proxy: Running, origin: Origin) -> None:
     origin.scripts = [answers(H + b"Content-Length: 38\r\n\r\n" + OK), serve]
     client = await proxy.client()
