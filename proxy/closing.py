@@ -76,7 +76,15 @@ class Closer:
 
     def close(self, ruling: Ruling, result: Result) -> None:
         """Learn from `result` and record it; called once per request."""
-        if _is_plain_success(ruling, result):
+        if (  # nothing to learn: the vendor accepted what it was predicted to accept, and no body was watched
+            result.response_body is None
+            and result.request_body is None
+            and result.status < 300
+            and result.answered_by == "vendor"
+            and not result.fault
+            and not ruling.fault
+            and type(ruling.prediction) is Permit
+        ):
             self._record(_exchange(ruling, result, _OK, _ACCEPTED, _memo(ruling, result.status)))
             return
         kind, actual = self._judge(ruling, result)
@@ -139,19 +147,6 @@ class Closer:
         if mount is None or prediction is None or ruling.fingerprint is None:
             return
         mount.learner.accepted(prediction, ruling.resources, ruling.fingerprint, self._gate.moment())
-
-
-def _is_plain_success(ruling: Ruling, result: Result) -> bool:
-    """Say whether there is nothing to learn: the vendor accepted what it was predicted to accept, and no body was watched."""
-    return (
-        result.response_body is None
-        and result.request_body is None
-        and result.status < 300
-        and result.answered_by == "vendor"
-        and not result.fault
-        and not ruling.fault
-        and type(ruling.prediction) is Permit
-    )
 
 
 def _memo(ruling: Ruling, status: int) -> dict[object, Any] | None:

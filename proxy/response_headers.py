@@ -65,11 +65,14 @@ def read_response(fields: Fields) -> ResponseHead | None:
     connection = values[plan.connection].lower() if plan.connection >= 0 else b"keep-alive"
     if not plan.ordinary or connection not in _ORDINARY_CONNECTION:
         return _read_slowly(fields)
+    return _read_planned(plan, values)
+
+
+def _read_planned(plan: _Plan, values: tuple[bytes, ...]) -> ResponseHead | None:
+    """Fill the plan's template and read the length; None where either is in doubt."""
     block = plan.template % tuple([values[at] for at in plan.passed])
-    return None if _has_odd_characters(block, len(plan.passed)) else _framed(plan, values, block)
-
-
-def _framed(plan: _Plan, values: tuple[bytes, ...], block: bytes) -> ResponseHead | None:
+    if block.translate(None, _ALLOWED) or block.count(b"\n") != len(plan.passed) or block.count(b"\r") != len(plan.passed):
+        return None  # a control character, or a value that holds a line break and so has made one line more
     length, chunked = None, False
     if plan.length >= 0:
         text = values[plan.length].rstrip(b" \t")
@@ -90,11 +93,6 @@ def _framed(plan: _Plan, values: tuple[bytes, ...], block: bytes) -> ResponseHea
     )
 
 
-def _has_odd_characters(block: bytes, lines: int) -> bool:
-    """Control characters are refused; a value that holds a line break has made more lines than there are fields."""
-    return bool(block.translate(None, _ALLOWED)) or block.count(b"\n") != lines or block.count(b"\r") != lines
-
-
 def _read_slowly(fields: Fields) -> ResponseHead | None:
     """Read fields of which one that should be single is repeated, or whose Connection names other fields.
 
@@ -106,8 +104,6 @@ def _read_slowly(fields: Fields) -> ResponseHead | None:
         return None
     dropped = nominated - _ORDINARY_CONNECTION
     kept = [(name, value) for name, value in fields if name.lower() not in dropped]
-    plan, values = _plan(tuple(name for name, _ in kept)), tuple(value for _, value in kept)
-    block = plan.template % tuple([values[at] for at in plan.passed])
-    head = None if _has_odd_characters(block, len(plan.passed)) else _framed(plan, values, block)
+    head = _read_planned(_plan(tuple(name for name, _ in kept)), tuple(value for _, value in kept))
     encodings = sum(name.lower() == b"content-encoding" for name, _ in kept)
     return head if head is None or encodings < 2 else head._replace(content_encoding=b"several")

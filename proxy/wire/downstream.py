@@ -113,9 +113,10 @@ class ClientConnection(asyncio.Protocol):
         if self.turns:
             self._pump()
             upstream = self.turns[0].upstream if self.turns else None
-            if upstream is not None:
+            if upstream is not None and upstream.out:
                 upstream.flush()
-        self.flush()
+        if self._out:
+            self.flush()
 
     # --- llhttp's side
 
@@ -169,13 +170,14 @@ class ClientConnection(asyncio.Protocol):
 
     def _read_head(self, method: bytes, version: str) -> RequestHead | Fault:
         """Read the fields; on one connection they mostly repeat, and equal fields are read once."""
-        fault = self._head_fault(method, version)
-        if fault is not None:
-            return fault
         known = self._known_head
         if known is not None and version == "1.1" and self._fields == self._known_fields:
             known.repeats = True
-            return known
+            fault = self._line_fault(method, version)
+            return known if fault is None else fault
+        fault = self._line_fault(method, version) or self._fields_fault()
+        if fault is not None:
+            return fault
         head = read_request(self._fields, version)
         if isinstance(head, RequestHead) and version == "1.1":
             self._forget_head()
@@ -187,22 +189,19 @@ class ClientConnection(asyncio.Protocol):
         if self._known_head is not None:
             self._known_head.rulings = None
 
-    def _head_fault(self, method: bytes, version: str) -> Fault | None:
-        limits = self._listener.service.limits
+    def _line_fault(self, method: bytes, version: str) -> Fault | None:
+        """Say what is wrong with the request line, if anything."""
         if version not in ("1.1", "1.0"):
             return errors.BAD_VERSION
         if method == b"CONNECT":
             return errors.UPGRADE
-        if len(self._target) > limits.max_url_bytes:
-            return errors.TARGET_TOO_LONG
-        if len(self._fields) > limits.max_headers or self._fields_too_large(limits):
-            return errors.HEADERS_TOO_LARGE
-        return None
+        return errors.TARGET_TOO_LONG if len(self._target) > self._listener.service.limits.max_url_bytes else None
 
-    def _fields_too_large(self, limits: Limits) -> bool:
-        if self._fields == self._known_fields:
-            return False
-        return sum(len(name) + len(value) + 4 for name, value in self._fields) > limits.max_header_bytes
+    def _fields_fault(self) -> Fault | None:
+        """Say whether the fields are too many or too long."""
+        limits = self._listener.service.limits
+        size = sum(len(name) + len(value) + 4 for name, value in self._fields)
+        return errors.HEADERS_TOO_LARGE if len(self._fields) > limits.max_headers or size > limits.max_header_bytes else None
 
     def _begin(self, method: bytes, head: RequestHead, version: str) -> None:
         service = self._listener.service

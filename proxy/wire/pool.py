@@ -62,7 +62,7 @@ class Pool:
         """Return an idle connection that is still open, or None."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_silent():
+            if not connection.transport.is_closing() and connection.probe.is_silent():
                 connection.reused = True
                 return connection
             connection.abandon()

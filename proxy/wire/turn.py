@@ -185,17 +185,20 @@ class Turn:
         self.moved_at = self.service.loop.time()
         self._sent_at = self._sent_at or self.service.now()
         upstream.begin(self, self.method)
-        upstream.write(request_head(self.method, ruling.target.raw().encode("ascii"), pool.authority, head.block))
-        if self._pending is not None:
+        first = request_head(self.method, ruling.target.raw().encode("ascii"), pool.authority, head.block)
+        if self._pending is None:
+            upstream.send(first)
+        else:
+            upstream.write(first)
             self._send_pending(upstream, self._pending)
         if self.connection.write_paused:
             upstream.transport.pause_reading()
-        upstream.flush()
 
     def _send_pending(self, upstream: UpstreamConnection, pending: list[bytes]) -> None:
         for piece in pending:
             upstream.write(piece)
         self._pending, self._pending_bytes = None, 0
+        upstream.flush()
         self.connection.hold_upload(False)
 
     def _repeatable(self) -> bool:

@@ -41,12 +41,13 @@ class UpstreamConnection(asyncio.Protocol):
         "_out",
         "_parser",
         "_pool",
-        "_probe",
         "_raw_left",
         "_reason",
         "_received",
         "_until_close",
         "idle_since",
+        "out",
+        "probe",
         "reused",
         "transport",
         "turn",
@@ -55,7 +56,7 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._parser = httptools.HttpResponseParser(self)
-        self._out: list[bytes] = []
+        self.out: list[bytes] = []
         self.turn: Turn | None = None
         self.reused = False
         self.idle_since = 0.0
@@ -86,15 +87,23 @@ class UpstreamConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Queue bytes of the request; `flush` sends them."""
-        self._out.append(data)
+        self.out.append(data)
+
+    def send(self, data: bytes) -> None:
+        """Send bytes of the request at once, behind what is queued."""
+        if self.out:
+            self.out.append(data)
+            self.flush()
+        elif not self.transport.is_closing():
+            self.transport.write(data)
 
     def flush(self) -> None:
         """Send what is queued, in one piece where that is cheap."""
-        out = self._out
+        out = self.out
         if not out or self.transport.is_closing():
             return
         self.transport.write(out[0] if len(out) == 1 else b"".join(out))
-        self._out = []
+        self.out = []
 
     def abandon(self) -> None:
         """Give up: nobody is waiting any more, and what was sent must not look complete."""
@@ -102,17 +111,13 @@ class UpstreamConnection(asyncio.Protocol):
         reset_on_close(self.transport)
         self.transport.abort()
 
-    def is_silent(self) -> bool:
-        """Whether an idle connection is still open and has not said anything that nobody asked for."""
-        return not self.transport.is_closing() and self._probe.is_silent()
-
     # --- asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport, and tell the pool."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        self._probe = Probe(self.transport)
+        self.probe = Probe(self.transport)
         self._pool.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -203,7 +208,8 @@ class UpstreamConnection(asyncio.Protocol):
     def _release(self) -> None:
         turn, self.turn = self.turn, None
         assert turn is not None
-        if self._is_reusable(turn):
+        reusable = self._keep and not self._dirty and not self._until_close and turn.request_done
+        if reusable and not self.transport.is_closing() and not self.transport.get_write_buffer_size():
             if self._no_body:  # the parser may still wait for the body that the head announced
                 self._parser = httptools.HttpResponseParser(self)
             self._pool.put(self, turn.moved_at)
@@ -212,12 +218,6 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             self.abandon()
         turn.upstream_done()
-
-    def _is_reusable(self, turn: Turn) -> bool:
-        """Whether the next request is safe here: nothing is owed, nothing is left over, both sides want to go on."""
-        if not self._keep or self._dirty or self._until_close or not turn.request_done:
-            return False
-        return not self.transport.is_closing() and not self.transport.get_write_buffer_size()
 
     # --- llhttp's side
 
