@@ -189,7 +189,7 @@ class _RequestReader:
                 return None
             case _Rule.METHOD:
                 head.names_method = True
-            case _Rule.REQUEST_ID:
+            case _:  # REQUEST_ID
                 head.request_id = value.decode("ascii") if 0 < len(value) <= MAX_REQUEST_ID and b" " not in value else ""
         self.kept.append((lower, name, value))
         return None

@@ -12,7 +12,7 @@ from typing import assert_never
 from proxy.credentials import Fingerprint, Fingerprinter, Secret
 from proxy.grants import NEVER, GrantStore, Knowledge, LackRecord, learned
 from proxy.memory import VendorMemory
-from proxy.model import AnyToken, Deny, Indeterminate, Named, NotKnown, OneOf, Operation, Prediction, Resources, Source
+from proxy.model import Deny, Indeterminate, Named, NotKnown, OneOf, Operation, Prediction, Resources, Source
 from proxy.vendors.base import Ended, Fact, Issued, Lacks, ShapeSeen, UserAccess
 
 
@@ -131,5 +131,5 @@ def _only_alternative(operation: Operation) -> frozenset[str]:
             return frozenset(only)
         case NotKnown(learnable=True):
             return frozenset({operation.stand_in_scope})
-        case OneOf() | NotKnown() | AnyToken():
+        case _:  # several alternatives, nothing to learn, or any token
             return frozenset()

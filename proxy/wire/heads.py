@@ -5,8 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
-from proxy.response_headers import ResponseHead
-
 LAST_CHUNK: Final = b"0\r\n\r\n"
 CLOSE: Final = b"Connection: close\r\n"
 KEEP_ALIVE: Final = b"Connection: keep-alive\r\n"
@@ -51,8 +49,3 @@ def length_field(length: int | None) -> bytes:
 def has_no_body(method: bytes, status: int) -> bool:
     """Say whether an answer never has a body, whatever its fields say (RFC 9112 section 6.3)."""
     return method == b"HEAD" or status in (204, 304)
-
-
-def is_length_framed(head: ResponseHead) -> bool:
-    """Say whether the answer tells its length in advance."""
-    return head.content_length is not None

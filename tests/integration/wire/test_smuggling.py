@@ -221,7 +221,7 @@ async def test_the_same_fields_again_from_http_1_0_are_read_again(proxy: Running
     await proxy.exchanges(2)
 
 
-async def test_a_method_override_that_is_not_sent_is_not_judged(proxy: Running, origin: Origin) -> None:
+async def test_a_nominated_method_override_is_not_sent(proxy: Running, origin: Origin) -> None:
     answer = await proxy.ask(get("/x", "Connection: X-HTTP-Method-Override", "X-HTTP-Method-Override: GET", method="POST"))
     assert answer.status in (200, 400)
     assert b"Override" not in origin.received
