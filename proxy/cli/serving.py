@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from proxy import __version__
-from proxy.app import App, StartError, run
+from proxy.app import App, StartError, run, settle_memory
 from proxy.cli.exits import INVALID, OK, UNEXPECTED
 from proxy.cli.lifetime import StopSignals, drain
 from proxy.cli.logs import report_bugs, start_logging
@@ -41,6 +41,7 @@ async def _serve(loaded: Loaded) -> int:
     except StartError as error:
         complain(str(error))
         return UNEXPECTED
+    settle_memory()
     click.echo(listening_line(loaded, app), err=True)
     await signals.asked.wait()
     complain(f"stopping; requests under way get {loaded.settings.limits.shutdown_grace_s:g} s, a second signal cuts them")

@@ -27,9 +27,8 @@ def _not_allowed(vendor: str, operation: str) -> tuple[str, ...]:
     what = f"the operation {operation!r}" if operation else "this request"
     return (
         f"Nothing was sent to {vendor}: the proxy's own rules do not let this app make {what}. Another token or login changes nothing.",
-        "Check that the request carries the Scopegate-Key (or client certificate) of the app that is meant to make it.",
-        f"Ask the people who run the proxy to add {what} to the app's rules: in the configuration, clients, this app's name, "
-        f"allow, the entry for vendor {vendor}, either under operations or by raising scopes.",
+        "Check that the request carries the header Scopegate-Key with the key of the app that is meant to make it.",
+        "If the app has no key yet, ask the people who run the proxy for one: each app is an entry under clients in the configuration.",
     )
 
 
@@ -45,8 +44,8 @@ def _unknown_operation(vendor: str) -> tuple[str, ...]:
     return (
         f"The catalogue for {vendor} has no such method and path, and the proxy is set to refuse what it does not know: "
         "check both for typing errors.",
-        f"If the request is right, ask the people who run the proxy to add the operation to the catalogue of {vendor} "
-        "('scopegate catalog import' reads the vendor's OpenAPI document).",
+        f"If the request is right, ask the people who run the proxy to add the operation to the catalogue of {vendor}: one row "
+        "with id, method, path and what it requires.",
         f"To let such requests through undecided, they can set vendors.{vendor}.on_unknown_operation to forward.",
     )
 

@@ -206,13 +206,14 @@ class ClientConnection(asyncio.Protocol):
     def _begin(self, method: bytes, head: RequestHead, version: str) -> None:
         service = self._listener.service
         limit = service.limits.max_body_bytes
+        begun_at = service.now()
         name = _METHODS.get(method) or method.decode("ascii")
         if limit and (head.content_length or 0) > limit:
             ruling = service.gate.reject(errors.BODY_TOO_LARGE, name)
         else:
             ruling = service.gate.open(name, self._target, head)
         keep_alive = self._parser.should_keep_alive()
-        self._add(Turn(self, service, ruling, method, keep_alive=keep_alive, old_client=version == "1.0"))
+        self._add(Turn(self, service, ruling, method, begun_at, keep_alive=keep_alive, old_client=version == "1.0"))
 
     def _add(self, turn: Turn) -> None:
         self.served += 1
@@ -224,7 +225,7 @@ class ClientConnection(asyncio.Protocol):
     def _reject(self, fault: Fault, method: bytes = b"") -> None:
         """Answer what could not be read, in its turn, and stop parsing."""
         service = self._listener.service
-        turn = Turn(self, service, service.gate.reject(fault), method, keep_alive=False, old_client=False)
+        turn = Turn(self, service, service.gate.reject(fault), method, service.now(), keep_alive=False, old_client=False)
         self._add(turn)
         self._dead, self._head = True, False
         self._receiving = None

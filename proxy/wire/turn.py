@@ -58,7 +58,15 @@ class Turn:
     _response_copy: bytearray | None = None
 
     def __init__(
-        self, connection: ClientConnection, service: Service, ruling: Ruling, method: bytes, *, keep_alive: bool, old_client: bool
+        self,
+        connection: ClientConnection,
+        service: Service,
+        ruling: Ruling,
+        method: bytes,
+        begun_at: float,
+        *,
+        keep_alive: bool,
+        old_client: bool,
     ) -> None:
         self.connection = connection
         self.service = service
@@ -67,7 +75,7 @@ class Turn:
         self.keep_alive = keep_alive
         self.old_client = old_client
         self.head = ruling.head
-        self.begun_at = service.now()
+        self.begun_at = begun_at
         self.moved_at = service.loop.time()
         if ruling.watch.request:
             self._request_copy = bytearray()

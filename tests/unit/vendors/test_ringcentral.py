@@ -390,8 +390,8 @@ def test_without_a_catalogue_text_the_steps_name_the_permission_and_the_console(
 @pytest.mark.parametrize(
     ("reason", "raw", "words"),
     [
-        (Reason.POLICY, LOG, ["readCompanyCallLog", "clients", "allow"]),
-        (Reason.POLICY, "/nowhere", ["this request", "clients", "allow"]),
+        (Reason.POLICY, LOG, ["readCompanyCallLog", "clients", "Scopegate-Key"]),
+        (Reason.POLICY, "/nowhere", ["this request", "clients", "Scopegate-Key"]),
         (Reason.UNKNOWN_TOKEN, LOG, ["vendors.ringcentral.on_unknown_token", "through the proxy"]),
         (Reason.UNKNOWN_OPERATION, "/nowhere", ["vendors.ringcentral.on_unknown_operation", "catalogue"]),
     ],
