@@ -52,6 +52,19 @@ class ProxyBackend:
         """Forget one token; say whether it was known."""
         return any(store.forget(fingerprint) for store in self._knowledge.stores.values())
 
+    def forget_all(self, vendor: str) -> int:
+        """Forget every token of a configured vendor; return how many were known."""
+        return self._knowledge.stores[vendor].clear()
+
+    def recheck(self, fingerprint: Fingerprint) -> int | None:
+        """Make every lack of a token that an administrator can end due at once; return how many, None where nothing is known."""
+        for store in self._knowledge.stores.values():
+            known = store.get(fingerprint, self.now())
+            if known is not None:
+                store.put(fingerprint, known.recheck_due(self.now()))
+                return sum(record.changeable for record in known.lacks)
+        return None
+
     def catalog(self, vendor: str) -> Catalog:
         """Return the catalogue of a configured vendor."""
         return self._mount(vendor).vendor.catalog

@@ -12,6 +12,7 @@ from typing import Final
 
 from proxy import __version__, errors, targets
 from proxy.admin.api import AdminApi
+from proxy.admin.backend import ReadyCheck
 from proxy.admin.server import AdminServer
 from proxy.admin.server import start as start_admin
 from proxy.admin_backend import ProxyBackend, listening
@@ -22,7 +23,10 @@ from proxy.compose import Knowledge, Parts, build_service
 from proxy.credentials import Fingerprinter, Secret
 from proxy.gate import PREDICTION_ERROR, Clocks
 from proxy.identifiers import IdMaker
+from proxy.keeping import make_store, store_readiness, take_over
 from proxy.settings import Loaded, Settings
+from proxy.stores.embedded import EmbeddedStore
+from proxy.stores.keys import KeyFileError
 from proxy.telemetry.decision_log import DecisionLog, encoder
 from proxy.telemetry.exposition import Exposition
 from proxy.telemetry.labels import KnownLabels, Reading, Values, VendorLabels
@@ -59,6 +63,7 @@ class App:
         self._accepting = False
         self._listener: Listener | None = None
         self._admin: AdminServer | None = None
+        self._store: EmbeddedStore | None = None
         self.port = 0
         self.admin_port = 0
 
@@ -71,12 +76,13 @@ class App:
     # --- life
 
     async def start(self) -> None:
-        """Open both listeners. Raise `StartError` where an address cannot be had or a CA file cannot be used."""
+        """Open both listeners. Raise `StartError` where an address cannot be had, or a CA or key file cannot be used."""
         settings = self._loaded.settings
+        await self._open_store()
         parts = Parts(
             asyncio.get_running_loop(),
             self._clocks,
-            Fingerprinter(Secret(secrets.token_bytes(32))),
+            Fingerprinter(self._store.keys.fingerprint_key if self._store is not None else Secret(secrets.token_bytes(32))),
             IdMaker(secrets.randbits),
             self._knowledge,
             self._recorders.record,
@@ -85,17 +91,31 @@ class App:
         try:
             service = build_service(self._loaded, parts)
         except OSError as error:
+            self._close_store()
             raise StartError(f"a certificate file cannot be used: {error.strerror or error}") from error
         self._listener = Listener(service, self.note_bug)
         self._metrics.watch(*self._readings(self._listener))
         await self._open_listeners(settings, self._listener)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_GC_THRESHOLD, 20, 50)
+
+    async def _open_store(self) -> None:
+        try:
+            self._store = make_store(self._loaded, self._clocks)
+        except KeyFileError as error:
+            raise StartError(str(error)) from error
+        if self._store is not None:
+            await take_over(self._store, self._knowledge, self._loaded)
+
+    def _close_store(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    def _checks(self) -> Mapping[str, ReadyCheck]:
+        checks = {"traffic_listener": listening(lambda: self._accepting)}
+        store = self._store
+        return checks if store is None else {**checks, "state": lambda: store_readiness(store)}
 
     async def _open_listeners(self, settings: Settings, listener: Listener) -> None:
-        checks = {"traffic_listener": listening(lambda: self._accepting)}
-        backend = ProxyBackend(lambda: listener.service, self._knowledge, self._clocks, checks)
+        backend = ProxyBackend(lambda: listener.service, self._knowledge, self._clocks, self._checks())
         routes = AdminApi(backend, self._recent, Exposition(self._metrics)).routes()
         try:
             self._admin = await start_admin(routes, settings.admin.listen.host, settings.admin.listen.port)
@@ -116,6 +136,7 @@ class App:
             await self._admin.stop()
         if self._writer is not None:
             self._writer.close()
+        self._close_store()
         return finished
 
     @property
@@ -153,7 +174,8 @@ class App:
             Reading("scopegate_requests_waiting", waiting, lambda: _by_vendor(listener, "waiting"), ("vendor",)),
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
-        return (*own, *self._recorders.readings(), *(self._writer.readings() if self._writer is not None else ()))
+        others = (self._writer, self._store)
+        return (*own, *self._recorders.readings(), *(reading for other in others if other is not None for reading in other.readings()))
 
 
 def _upstream_connections(listener: Listener) -> Values:
@@ -194,6 +216,13 @@ def _listen_message(settings: Settings, error: OSError) -> str:
         return f"{error.strerror}. Choose another address with admin.listen or --admin, or stop what uses it."
     address = settings.listen
     return f"cannot listen on {address}: {error.strerror or error}. Choose another address with listen or --listen, or stop what uses it."
+
+
+def settle_memory() -> None:
+    """Tell the garbage collector of this process that what exists now stays. For a process that serves and does nothing else."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD, 20, 50)
 
 
 def run(main: Coroutine[None, None, int]) -> int:

@@ -5,12 +5,14 @@ Pure. Sources: RFC 6750 sections 2.1 to 2.3 (bearer tokens), RFC 7235 (scheme na
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from typing import Final
 
 MAX_TOKEN_BYTES: Final = 8192
 FINGERPRINT_BYTES: Final = 16
+KEY_BYTES: Final = 32
 _TOKEN_CHARACTERS: Final = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """What a scheme name is made of: RFC 9110 `tchar`."""
 _B64TOKEN = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
@@ -52,6 +54,28 @@ def _encoded(text: str) -> bytes:
     except UnicodeEncodeError:  # its arguments hold the whole text
         pass
     raise ValueError("the secret is not valid Unicode text")
+
+
+def read_keys(text: str) -> tuple[Secret, ...]:
+    """Read keys of 32 bytes, each as 64 hexadecimal digits or in base64, parted by white space; lines that begin with # are notes.
+
+    Raise `ValueError`, whose text never repeats what was read.
+    """
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    keys = tuple(_read_key(word) for line in lines for word in line.split())
+    if not keys or len(set(keys)) != len(keys):
+        raise ValueError("must hold at least one key, and none twice")
+    return keys
+
+
+def _read_key(word: str) -> Secret:
+    try:
+        raw = bytes.fromhex(word) if len(word) == 2 * KEY_BYTES else base64.b64decode(word, validate=True)
+    except ValueError:
+        raw = b""
+    if len(raw) != KEY_BYTES:
+        raise ValueError("each key must be 32 bytes, written as 64 hexadecimal digits or in base64")
+    return Secret(raw)
 
 
 class CredentialError(ValueError):

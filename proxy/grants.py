@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from proxy.credentials import Fingerprint
 from proxy.model import NOTHING_KNOWN, Grants, Lack, Source
@@ -65,6 +65,10 @@ class Knowledge:
     def changeable_lacks(self, scopes: frozenset[str], resources: frozenset[str]) -> tuple[LackRecord, ...]:
         """Return the lacks behind a denial of `scopes` on `resources` that an administrator can end."""
         return tuple(record for record in self.lacks if record.changeable and record.bears_on(scopes, resources))
+
+    def recheck_due(self, now: float) -> Knowledge:
+        """Make every lack that an administrator can end due for a re-check at `now`."""
+        return self.rechecked(tuple(record for record in self.lacks if record.changeable and record.recheck > now), now)
 
     def rechecked(self, records: tuple[LackRecord, ...], recheck: float) -> Knowledge:
         """Put the next re-check of these lacks off until `recheck`."""
@@ -134,17 +138,60 @@ def learned(lack: LackRecord | None, now: float, observed_at: float, lifetime: f
     return blank if lack is None else blank.with_lack(lack)
 
 
+class Observer(Protocol):
+    """Hears of every change of a store, on the caller's thread: it may neither wait nor raise. Being used is no change."""
+
+    def kept(self, fingerprint: Fingerprint, knowledge: Knowledge) -> None:
+        """Hear that this is now known about a token; its chain is in it."""
+
+    def tied(self, fingerprint: Fingerprint, chain: str) -> None:
+        """Hear that a token of which nothing else need be known (a refresh token) belongs to a chain."""
+
+    def untied(self, fingerprint: Fingerprint) -> None:
+        """Hear that such a tie was given up."""
+
+    def gone(self, fingerprint: Fingerprint) -> None:
+        """Hear that nothing more is known about a token, not even its chain: forgotten, ended or evicted."""
+
+    def cleared(self) -> None:
+        """Hear that everything was forgotten."""
+
+
+class _Nobody:
+    """Watches nothing."""
+
+    def kept(self, fingerprint: Fingerprint, knowledge: Knowledge) -> None:
+        pass
+
+    def tied(self, fingerprint: Fingerprint, chain: str) -> None:
+        pass
+
+    def untied(self, fingerprint: Fingerprint) -> None:
+        pass
+
+    def gone(self, fingerprint: Fingerprint) -> None:
+        pass
+
+    def cleared(self) -> None:
+        pass
+
+
+NOBODY: Final[Observer] = _Nobody()
+
+
 class GrantStore:
     """Knowledge by fingerprint, least recently used out first. Chains tie together tokens that end together.
 
-    At most `max_entries` entries and chains, and twice as many ties: an access and a refresh token each.
+    At most `max_entries` entries and chains, and twice as many ties: an access and a refresh token each. `observer` hears of every
+    change from the moment it is set: set it after the store was filled with what it knows already.
     """
 
-    def __init__(self, max_entries: int = 100_000) -> None:
+    def __init__(self, max_entries: int = 100_000, observer: Observer = NOBODY) -> None:
         self._max = max_entries
         self._entries: OrderedDict[Fingerprint, Knowledge] = OrderedDict()
         self._chains: OrderedDict[str, set[Fingerprint]] = OrderedDict()
         self._chain_of: OrderedDict[Fingerprint, str] = OrderedDict()
+        self.observer = observer
         self.evictions = 0
         self.expirations = 0
 
@@ -180,14 +227,20 @@ class GrantStore:
         self._entries[fingerprint] = knowledge
         self._entries.move_to_end(fingerprint)
         if knowledge.chain:
-            self.tie(knowledge.chain, fingerprint)
+            self._tie(knowledge.chain, fingerprint)
+        self.observer.kept(fingerprint, knowledge)
         if len(self._entries) > self._max:
             evicted, _ = self._entries.popitem(last=False)
             self._untie(evicted)
             self.evictions += 1
+            self.observer.gone(evicted)
 
     def tie(self, chain: str, fingerprint: Fingerprint) -> None:
         """Make `fingerprint` (an access or refresh token's) end together with the others of `chain`."""
+        self._tie(chain, fingerprint)
+        self.observer.tied(fingerprint, chain)
+
+    def _tie(self, chain: str, fingerprint: Fingerprint) -> None:
         self._untie(fingerprint)
         self._chains.setdefault(chain, set()).add(fingerprint)
         self._chains.move_to_end(chain)
@@ -196,8 +249,15 @@ class GrantStore:
             _, members = self._chains.popitem(last=False)
             for member in members:
                 del self._chain_of[member]
+                self.observer.untied(member)
         if len(self._chain_of) > 2 * self._max:
-            self._untie(next(iter(self._chain_of)))
+            oldest = next(iter(self._chain_of))
+            self._untie(oldest)
+            self.observer.untied(oldest)
+
+    def ties(self) -> Iterator[tuple[Fingerprint, str]]:
+        """Yield a snapshot of all ties, the longest unchanged first."""
+        yield from list(self._chain_of.items())
 
     def chain_of(self, fingerprint: Fingerprint) -> str | None:
         """Return the chain that an access or refresh token belongs to, or None."""
@@ -205,21 +265,33 @@ class GrantStore:
 
     def forget(self, fingerprint: Fingerprint) -> bool:
         """Forget one token; say whether it was known."""
-        self._untie(fingerprint)
-        return self._entries.pop(fingerprint, None) is not None
+        known = self._entries.pop(fingerprint, None) is not None
+        if self._untie(fingerprint) or known:
+            self.observer.gone(fingerprint)
+        return known
 
     def forget_chain(self, chain: str) -> int:
         """Forget every token of a chain; return how many entries that were."""
         members = self._chains.pop(chain, set())
         for member in members:
             del self._chain_of[member]
+            self.observer.gone(member)
         return sum(self._entries.pop(member, None) is not None for member in members)
 
-    def _untie(self, fingerprint: Fingerprint) -> None:
+    def clear(self) -> int:
+        """Forget everything; return how many entries that were."""
+        count = len(self._entries)
+        for table in (self._entries, self._chains, self._chain_of):
+            table.clear()
+        self.observer.cleared()
+        return count
+
+    def _untie(self, fingerprint: Fingerprint) -> bool:
         chain = self._chain_of.pop(fingerprint, None)
         if chain is None:
-            return
+            return False
         members = self._chains[chain]
         members.remove(fingerprint)
         if not members:
             del self._chains[chain]
+        return True

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from proxy.admin.answers import JSON, Problem, bytes_response, json_response, no_content
 from proxy.admin.backend import AdminBackend, KnownToken, Readiness, ReadyCheck, Unanswerable
-from proxy.admin.questions import Parameters, read_fingerprint, read_question
+from proxy.admin.questions import Parameters, bad_request, read_fingerprint, read_question
 from proxy.admin.views import catalog_view, token_view, user_view
 from proxy.model import Reason
 from proxy.telemetry.decision_log import as_members, timestamp
@@ -41,8 +41,10 @@ class AdminApi:
             web.get("/api/v1/decisions", self.decisions),
             web.get("/api/v1/decisions/{id}", self.decision),
             web.get("/api/v1/grants", self.grants),
+            web.delete("/api/v1/grants", self.forget_all),
             web.get("/api/v1/grants/{fingerprint}", self.grant),
             web.delete("/api/v1/grants/{fingerprint}", self.forget),
+            web.post("/api/v1/grants/{fingerprint}/recheck", self.recheck),
             web.get("/api/v1/catalog/{vendor}", self.catalog),
             web.get("/api/v1/users/{vendor}", self.users),
             web.post("/api/v1/explain", self.explain),
@@ -53,11 +55,13 @@ class AdminApi:
         return json_response({"status": "ok"})
 
     async def readyz(self, _: web.Request) -> web.Response:
-        """Say whether traffic should be sent here: 200, or 503 with what is missing."""
+        """Say whether traffic should be sent here: 200 (ready, or degraded), or 503 with what is missing."""
         states = {name: _ask(check) for name, check in self._backend.ready_checks().items()}
-        ready = all(state.ok for state in states.values())
-        checks = {name: {"ok": state.ok, "detail": state.detail} for name, state in states.items()}
-        return json_response({"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503)
+        checks = {name: _readiness_view(state) for name, state in states.items()}
+        if not all(state.ok for state in states.values()):
+            return json_response({"status": "not ready", "checks": checks}, status=503)
+        degraded = any(state.degraded for state in states.values())
+        return json_response({"status": "degraded" if degraded else "ready", "checks": checks})
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Answer a scrape; the page is rendered in a thread."""
@@ -122,6 +126,22 @@ class AdminApi:
             raise _unknown_token()
         return no_content()
 
+    async def forget_all(self, request: web.Request) -> web.Response:
+        """Forget what is known about every token of one vendor."""
+        vendor = Parameters(request.query, ("vendor",)).choice("vendor", self._backend.vendors())
+        if not vendor:
+            raise bad_request("no_vendor", f"name the vendor: ?vendor= one of {', '.join(self._backend.vendors())}")
+        return json_response({"vendor": vendor, "forgotten": self._backend.forget_all(vendor)})
+
+    async def recheck(self, request: web.Request) -> web.Response:
+        """Let the next safe requests of a token find out whether an administrator has granted what it lacks."""
+        due = self._backend.recheck(read_fingerprint(request.match_info["fingerprint"]))
+        if due is None:
+            raise _unknown_token()
+        if not due:
+            raise Problem(409, "nothing_to_recheck", "this token lacks nothing that an administrator can grant while it lives")
+        return json_response({"due": due})
+
     async def catalog(self, request: web.Request) -> web.Response:
         """Return a vendor's operations and scopes."""
         return json_response(catalog_view(self._backend.catalog(self._vendor(request))))
@@ -159,6 +179,10 @@ def _unknown_token() -> Problem:
 
 def _exchange_view(exchange: Exchange) -> dict[str, object]:
     return as_members(exchange, timestamp(exchange.started_at))
+
+
+def _readiness_view(state: Readiness) -> dict[str, object]:
+    return {"ok": state.ok, "detail": state.detail, **({"degraded": True} if state.degraded else {})}
 
 
 def _ask(check: ReadyCheck) -> Readiness:

@@ -14,10 +14,14 @@ from proxy.targets import Target
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """The state of one thing that the proxy needs; `detail` is for people and holds no secret."""
+    """The state of one thing that the proxy needs; `detail` is for people and holds no secret.
+
+    `degraded`: it does not work, but traffic goes on without it.
+    """
 
     ok: bool
     detail: str = ""
+    degraded: bool = False
 
 
 ReadyCheck = Callable[[], Readiness]
@@ -88,6 +92,12 @@ class AdminBackend(Protocol):
 
     def forget(self, fingerprint: Fingerprint) -> bool:
         """Forget one token; say whether it was known."""
+
+    def forget_all(self, vendor: str) -> int:
+        """Forget every token of a configured vendor; return how many were known."""
+
+    def recheck(self, fingerprint: Fingerprint) -> int | None:
+        """Let the next safe requests find out whether the account was fixed; return how many lacks are due, None: unknown token."""
 
     def catalog(self, vendor: str) -> Catalog:
         """Return the catalogue of a configured vendor."""

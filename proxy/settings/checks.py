@@ -34,7 +34,6 @@ def _switched_on(value: object) -> bool:
 
 NOT_SERVED: Final[Mapping[tuple[str, ...], tuple[Callable[[object], bool], str]]] = {
     ("tls",): (_present, "is not available in this version; remove it"),
-    ("state",): (_present, "is not available in this version; remove it"),
     ("shared_state",): (_present, "is not available in this version; remove it"),
     ("audit",): (_present, "is not available in this version; remove it"),
     ("workers",): (_more_than_one, "more than one worker is not available in this version; remove it"),

@@ -24,6 +24,7 @@ from proxy.settings.schema import KINDS, Settings
 MAX_SETTINGS_BYTES: Final = 1024 * 1024
 MAX_CA_BYTES: Final = 8 * 1024 * 1024
 _HIDDEN_ALWAYS: Final = ("clients", EACH, "authenticate", "api_key_sha256")
+_STATE_KEY: Final = ("state", "key")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -111,7 +112,7 @@ def _validate(document: Document, expanded: Expanded, directory: Path) -> tuple[
 def _shown(expanded: Expanded) -> object:
     clients = expanded.data.get("clients", []) if isinstance(expanded.data, dict) else []
     hashes = {("clients", index, *_HIDDEN_ALWAYS[2:]) for index in range(len(clients))}
-    return masked(expanded.data, expanded.secret | hashes)
+    return masked(expanded.data, expanded.secret | hashes | {_STATE_KEY})
 
 
 def _digest(contents: list[bytes]) -> str:

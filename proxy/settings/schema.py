@@ -17,6 +17,7 @@ from proxy.settings.values import (
     AddressField,
     ClientName,
     HostField,
+    KeysField,
     MountPath,
     Origin,
     OriginField,
@@ -149,7 +150,7 @@ class LimitSettings(Section):
     queue_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(default=2, description="Seconds a request may wait for a place (503).")
     max_pipelined: WholeNumber = Field(default=32, ge=1, le=1000, description="Most requests read ahead on one connection.")
     max_idle_upstream: WholeNumber = Field(default=64, ge=0, le=10_000, description="Most idle connections kept open to one vendor.")
-    max_known_tokens: WholeNumber = Field(default=100_000, ge=1, le=10_000_000, description="Most tokens of which knowledge is kept.")
+    max_known_tokens: WholeNumber = Field(default=100_000, ge=1, le=10_000_000, description="Most tokens, per vendor, of which knowledge is kept.")
     max_learning_bytes: WholeNumber = Field(
         default=262_144,
         ge=4096,
@@ -163,6 +164,20 @@ class LimitSettings(Section):
     keepalive_idle_s: Seconds = Field(default=75, description="Seconds an app's connection may stay open without a request.")
     shutdown_grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=30, description="Seconds that requests get to end at shutdown."
+    )
+
+
+class StateSettings(Section):
+    """The embedded store, in which what was learned survives a restart."""
+
+    path: PathField = Field(description="Database file, relative to this file. Its key is kept beside it, with .key added to the name.")
+    key: KeysField | None = Field(
+        default=None,
+        description="The store's key instead of the file beside it: 32 bytes as 64 hexadecimal digits or in base64; several, the oldest "
+        "first, to replace one. Take it from ${VAR} or ${file:/path}.",
+    )
+    max_bytes: WholeNumber = Field(
+        default=268_435_456, ge=1_048_576, le=2**40, description="Largest size of the database, in bytes; the oldest rows go first."
     )
 
 
@@ -192,6 +207,7 @@ class Settings(Section):
     clients: Annotated[tuple[ClientSettings, ...], Field(max_length=1000)] = Field(
         default=(), description="The internal apps. Without any, every caller is 'anonymous'."
     )
+    state: StateSettings | None = Field(default=None, description="The embedded store; without it, a restart forgets what was learned.")
     limits: LimitSettings = Field(default_factory=LimitSettings, description="Sizes, counts and waiting times that apps cannot exceed.")
     log: LogSettings = Field(default_factory=LogSettings, description="The log on standard output.")
     workers: WholeNumber = Field(default=1, ge=1, le=1, description="Number of worker processes; this version runs one.")

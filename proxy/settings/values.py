@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from proxy.credentials import Secret
+from proxy.credentials import Secret, read_keys
 
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]\s]+)):(?P<port>[0-9]{1,5})")
@@ -139,6 +139,12 @@ def _parse_sha256(value: object) -> Secret:
     return Secret(bytes.fromhex(value))
 
 
+def _parse_keys(value: object) -> tuple[Secret, ...]:
+    if not isinstance(value, str):
+        raise ValueError("must be text: a key of 32 bytes as 64 hexadecimal digits or in base64, or several, the oldest first")
+    return read_keys(value)
+
+
 def _no_boolean(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("must be a number")
@@ -156,6 +162,7 @@ PathField = Annotated[Path, PlainValidator(_parse_path), _text_schema("catalogs/
 Sha256Field = Annotated[
     Secret, PlainValidator(_parse_sha256), WithJsonSchema({"type": "string", "pattern": "^(?:[0-9A-Fa-f]{64})$", "writeOnly": True})
 ]
+KeysField = Annotated[tuple[Secret, ...], PlainValidator(_parse_keys), WithJsonSchema({"type": "string", "writeOnly": True})]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
 Seconds = Annotated[float, Field(gt=0, le=3600), BeforeValidator(_no_boolean)]
 """A duration in seconds, up to an hour."""

@@ -76,6 +76,13 @@ class SmallBackend:
     def forget(self, fingerprint: Fingerprint) -> bool:
         return self.store.forget(fingerprint)
 
+    def forget_all(self, vendor: str) -> int:
+        return self.store.clear() if vendor == "ringcentral" else 0
+
+    def recheck(self, fingerprint: Fingerprint) -> int | None:
+        known = self.store.get(fingerprint, NOW)
+        return None if known is None else sum(record.changeable for record in known.lacks)
+
     def catalog(self, vendor: str) -> Catalog:
         return CATALOG if vendor == "ringcentral" else compile_catalog(vendor, [])
 

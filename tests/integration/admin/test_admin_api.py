@@ -50,6 +50,15 @@ async def test_one_failing_check_means_not_ready_but_still_alive(client: Session
     await get(client, "/livez")
 
 
+async def test_what_traffic_goes_on_without_is_degraded_and_still_ready(client: Session, backend: SmallBackend) -> None:
+    backend.checks["state"] = lambda: Readiness(True, "disk full", degraded=True)
+    answer = await get(client, "/readyz")
+    assert answer["status"] == "degraded"
+    assert answer["checks"]["state"] == {"ok": True, "detail": "disk full", "degraded": True}
+    backend.checks["listener"] = lambda: Readiness(False)
+    assert (await get(client, "/readyz", 503))["status"] == "not ready"
+
+
 async def test_the_metrics_page(client: Session, metrics: Metrics) -> None:
     metrics.record(FORWARDED)
     async with client.get("/metrics") as response:
@@ -181,6 +190,36 @@ async def test_a_forgotten_grant_is_gone(client: Session, backend: SmallBackend)
         assert response.status == 404
     async with client.delete("/api/v1/grants/xyz") as response:
         assert response.status == 400
+
+
+async def test_forgetting_every_token_of_a_vendor(client: Session, backend: SmallBackend) -> None:
+    async with client.delete("/api/v1/grants?vendor=ringcentral") as response:
+        assert (response.status, await response.json()) == (200, {"vendor": "ringcentral", "forgotten": 3})
+    assert len(backend.store) == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"), [("", "no_vendor"), ("?vendor=elsewhere", "bad_parameter"), ("?subject=alice", "unknown_parameter")]
+)
+async def test_nothing_is_forgotten_without_a_vendor(client: Session, backend: SmallBackend, query: str, reason: str) -> None:
+    async with client.delete(f"/api/v1/grants{query}") as response:
+        assert (response.status, (await response.json())["reason"]) == (400, reason)
+    assert len(backend.store) == 3
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "status", "answer"),
+    [
+        (FIXED_ACCOUNT.hex(), 200, {"due": 1}),
+        (ARCHIVER.hex(), 409, {"reason": "nothing_to_recheck"}),
+        (ENDED.hex(), 404, {"reason": "unknown_fingerprint"}),
+        ("xyz", 400, {"reason": "bad_fingerprint"}),
+    ],
+)
+async def test_asking_for_a_recheck(client: Session, fingerprint: str, status: int, answer: dict[str, object]) -> None:
+    async with client.post(f"/api/v1/grants/{fingerprint}/recheck") as response:
+        found = await response.json()
+        assert (response.status, {name: found[name] for name in answer}) == (status, answer)
 
 
 # --- catalogue and users ----------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from tests.unit.docs.pages import code, codes, read, rows
 CONFIGURATION = b"""
 listen: 127.0.0.1:0
 admin: {listen: "127.0.0.1:0"}
+state: {path: scopegate.db}
 vendors:
   newvoicemedia:
     kind: newvoicemedia

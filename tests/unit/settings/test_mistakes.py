@@ -7,6 +7,8 @@ import pytest
 from proxy.settings import load_settings
 from tests.unit.settings.samples import CATALOG, CLIENT, HASH, VENDOR, loaded, problems
 
+NO_KEY = "each key must be 32 bytes, written as 64 hexadecimal digits or in base64"
+NO_KEY_TEXT = "must be text: a key of 32 bytes as 64 hexadecimal digits or in base64, or several, the oldest first"
 NOT_AVAILABLE = "is not available in this version; remove it"
 
 
@@ -79,7 +81,10 @@ def vendor(line: str) -> str:
         (vendor("learned_ttl_s: 0"), "7:5: vendors.rc.learned_ttl_s: must be at least 1"),
         (VENDOR + "mode: ${NONE}\n", "7:1: mode: the environment variable NONE is not set"),
         (VENDOR + "tls: {}\n", f"7:1: tls: {NOT_AVAILABLE}"),
-        (VENDOR + "state: {path: x}\n", f"7:1: state: {NOT_AVAILABLE}"),
+        (VENDOR + "state: {}\n", "7:1: state.path: is required"),
+        (VENDOR + "state: {path: x, max_bytes: 5}\n", "7:18: state.max_bytes: must be at least 1048576"),
+        (VENDOR + "state: {path: x, key: abc}\n", f"7:18: state.key: {NO_KEY}"),
+        (VENDOR + "state: {path: x, key: 5}\n", f"7:18: state.key: {NO_KEY_TEXT}"),
         (VENDOR + "shared_state:\n", f"7:1: shared_state: {NOT_AVAILABLE}"),
         (VENDOR + "audit: {path: x}\n", f"7:1: audit: {NOT_AVAILABLE}"),
         (VENDOR + "workers: 2\n", "7:1: workers: more than one worker is not available in this version; remove it"),

@@ -48,6 +48,7 @@ FULL: dict[str, object] = {
     },
     "clients": [{"name": "app", "authenticate": {"api_key_sha256": HASH}, "mode": "off"}],
     "limits": {"max_headers": 100, "body_idle_s": 1},
+    "state": {"path": "state.db", "key": "ab" * 32, "max_bytes": 1048576},
     "log": {"format": "json", "decisions": True},
     "workers": 1,
     "tls": {"cert_file": "x"},

@@ -1,0 +1,61 @@
+"""From the setting `state` to a store that keeps what is learned; without it knowledge lives in memory and ends with the process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from proxy.admin.backend import Readiness
+from proxy.compose import Knowledge
+from proxy.gate import Clocks
+from proxy.settings import Loaded
+from proxy.stores.basis import knowledge_basis
+from proxy.stores.embedded import EmbeddedStore, StoreOptions
+from proxy.stores.keys import KeyFile, Keys
+from proxy.stores.loading import Expected
+from proxy.stores.timeline import Anchor
+
+LOAD_PATIENCE_S: Final = 30.0
+"""How long a start waits for what earlier runs knew; then the proxy goes on without it."""
+
+log = logging.getLogger("scopegate")
+
+
+def make_store(loaded: Loaded, clocks: Clocks) -> EmbeddedStore | None:
+    """Return the store that a configuration asks for, not started; None where it asks for none. Raise `KeyFileError`."""
+    state = loaded.settings.state
+    if state is None:
+        return None
+    keys = Keys(state.key) if state.key is not None else KeyFile(state.path.with_name(state.path.name + ".key"))
+    options = StoreOptions(state.path, state.max_bytes)
+    return EmbeddedStore(options, keys, _expected(loaded), lambda: Anchor(clocks.now(), clocks.wall()))
+
+
+def _expected(loaded: Loaded) -> dict[str, Expected]:
+    limit = loaded.settings.limits.max_known_tokens
+    return {
+        name: Expected(knowledge_basis(vendor.kind, loaded.catalogs[name], vendor.grants_as_mappings()), limit)
+        for name, vendor in loaded.settings.vendors.items()
+    }
+
+
+async def take_over(store: EmbeddedStore, knowledge: Knowledge, loaded: Loaded) -> None:
+    """Fill memory with what earlier runs knew; from then on the store hears of every change."""
+    found = asyncio.wrap_future(store.start())
+    await asyncio.wait([found], timeout=LOAD_PATIENCE_S)
+    if not found.done():
+        log.error("the store did not answer within %g s; the proxy goes on without what it holds", LOAD_PATIENCE_S)
+        store.abandon()
+    for name in loaded.settings.vendors:
+        grants, memory = knowledge.of(name, loaded.settings.limits.max_known_tokens)
+        if found.done() and name in found.result():
+            found.result()[name].fill(grants, memory)
+        grants.observer = memory.observer = store.watcher(name)
+
+
+def store_readiness(store: EmbeddedStore) -> Readiness:
+    """Return the state of the store: its trouble is none of the traffic's, so it is degraded, never unready."""
+    if not store.trouble:
+        return Readiness(True)
+    return Readiness(True, f"knowledge stays in memory until the store works again: {store.trouble}", degraded=True)

@@ -1,0 +1,117 @@
+"""Changes on their way to the disk: per row only the newest counts, and there is a bound. Handed over between two threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+MAX_PENDING: Final = 50_000
+
+GRANT: Final = "grant"
+TIE: Final = "tie"
+SHAPE: Final = "shape"
+USER: Final = "user"
+KINDS: Final = (GRANT, TIE, SHAPE, USER)
+OF_TOKENS: Final = (GRANT, TIE)
+
+
+class Place(NamedTuple):
+    """Which row: there is at most one per place. `key` tells nothing to whoever lacks the keys."""
+
+    kind: str
+    vendor: str
+    key: bytes
+
+    def label(self) -> bytes:
+        """Return the place as bytes, no two places alike: what a sealed row is bound to."""
+        kind, vendor = self.kind.encode(), self.vendor.encode()
+        return b"%d:%s%d:%s%s" % (len(kind), kind, len(vendor), vendor, self.key)
+
+
+class Value(NamedTuple):
+    """What a row shall hold. `encode` is called on the writing thread; `ends` is a moment of the steady clock, None: never."""
+
+    encode: Callable[[], bytes]
+    ends: float | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Changes to be made together: first everything goes (`wiped`) or what vendors' tokens had (`cleared`), then `changes` are made.
+
+    A change to None takes the row away.
+    """
+
+    changes: dict[Place, Value | None] = field(default_factory=dict)
+    cleared: set[str] = field(default_factory=set)
+    wiped: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.cleared or self.wiped)
+
+    def clear(self, vendor: str) -> None:
+        """Take away what is known about the tokens of a vendor."""
+        self.changes = {place: value for place, value in self.changes.items() if place.vendor != vendor or place.kind not in OF_TOKENS}
+        self.cleared.add(vendor)
+
+    def before(self, newer: Batch) -> Batch:
+        """Return this batch and a newer one as one."""
+        if newer.wiped:
+            return newer
+        for vendor in newer.cleared:
+            self.clear(vendor)
+        self.changes |= newer.changes
+        return self
+
+
+class Pending:
+    """The changes that are not written yet.
+
+    Beyond `limit` rows nothing more is remembered: all that is waiting is dropped, and so must be what is on the disk, because
+    some of it would be out of date. Knowledge may be lost, but what was forgotten never comes back.
+    """
+
+    def __init__(self, limit: int = MAX_PENDING) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._batch = Batch()
+        self.overflowed = 0
+        """How many changes were dropped."""
+
+    def __len__(self) -> int:
+        return len(self._batch.changes)
+
+    def put(self, place: Place, value: Value | None) -> None:
+        """Add a change."""
+        with self._lock:
+            self._batch.changes[place] = value
+            self._bound()
+
+    def clear(self, vendor: str) -> None:
+        """Take away what is known about the tokens of a vendor."""
+        with self._lock:
+            self._batch.clear(vendor)
+
+    def wipe(self) -> None:
+        """Take away every row, the changes until now included."""
+        with self._lock:
+            self._batch = Batch(wiped=True)
+
+    def take(self) -> Batch:
+        """Take the changes out, to write them."""
+        with self._lock:
+            batch, self._batch = self._batch, Batch()
+        return batch
+
+    def give_back(self, batch: Batch) -> None:
+        """Put changes that could not be written back, before those that came in the meantime."""
+        with self._lock:
+            self._batch = batch.before(self._batch)
+            self._bound()
+
+    def _bound(self) -> None:
+        if len(self._batch.changes) > self._limit:
+            self.overflowed += len(self._batch.changes)
+            self._batch = Batch(wiped=True)
