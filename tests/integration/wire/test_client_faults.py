@@ -153,16 +153,16 @@ async def test_idle_time_begins_with_the_end_of_the_answer(start_proxy: StartPro
             await wire.request()
             for piece in (H, b"Content-Length: 4\r\n\r\n", b"s", b"l", b"o"):
                 await wire.send(piece)
-                await asyncio.sleep(0.06)
+                await asyncio.sleep(0.1)
             await wire.send(b"w")
 
     origin.default = slow
-    proxy = await start_proxy(limits="{keepalive_idle_s: 0.2}")
+    proxy = await start_proxy(limits="{keepalive_idle_s: 0.4}")
     client = await proxy.client()
     for _ in range(2):
         await client.send(get())
         assert (await client.answer()).body == b"slow"
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.02)
 
 
 async def test_a_head_is_not_late_while_we_do_not_read_it(start_proxy: StartProxy, origin: Origin) -> None:
@@ -175,13 +175,13 @@ async def test_a_head_is_not_late_while_we_do_not_read_it(start_proxy: StartProx
         await serve(wire)
 
     origin.default = script
-    proxy = await start_proxy(limits="{header_read_s: 0.1}")
+    proxy = await start_proxy(limits="{header_read_s: 0.3}")
     client = await proxy.client()
     third = get("/third")
     await client.send(get("/first") + get("/second") + third[:10])
     await (await origin.wire()).until(b"/first")
     await client.send(third[10:])
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(0.6)
     release.set()
     assert [(await client.answer()).status for _ in range(3)] == [200, 200, 200]
 

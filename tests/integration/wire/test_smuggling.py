@@ -13,6 +13,8 @@ from tests.integration.wire.samples import STAMPS, chunked, get, post
 HOST = "Host: proxy.example"
 MARK = "c4n4ry"
 """Stands in every bad request; no answer may repeat it."""
+one_loop = pytest.mark.asyncio(loop_factories=["uvloop"])
+"""For tables about parsing, which no loop changes."""
 
 
 def raw(*lines: str, body: str = "") -> bytes:
@@ -97,6 +99,7 @@ BAD_HEADS = {
 }  # fmt: skip
 
 
+@one_loop
 @pytest.mark.parametrize("request_bytes", BAD_HEADS.values(), ids=BAD_HEADS.keys())
 async def test_a_bad_head_is_refused_and_nothing_sent(proxy: Running, origin: Origin, request_bytes: bytes) -> None:
     client = await proxy.client()
@@ -189,6 +192,7 @@ async def test_a_bad_chunk_aborts_the_request_to_the_vendor(proxy: Running, orig
     assert (row["status"], row["fault"], row["answered_by"]) == (400, "malformed_request", "proxy")
 
 
+@one_loop
 @pytest.mark.parametrize("coded", BAD_CHUNKS.values(), ids=BAD_CHUNKS.keys())
 async def test_a_bad_chunk_in_the_first_packet_sends_nothing_complete(proxy: Running, origin: Origin, coded: bytes) -> None:
     client = await proxy.client()
