@@ -168,7 +168,7 @@ def _simple(family: CounterMetricFamily | GaugeMetricFamily, series: Values) -> 
 def _histograms(snapshot: Snapshot) -> Iterator[Metric]:
     requests = HistogramMetricFamily(
         "scopegate_request_duration_seconds",
-        "Time from the first byte of the request to the last byte of the answer.",
+        "Time from the end of the request head to the last byte of the answer.",
         labels=("vendor", "outcome"),
     )
     yield _filled(requests, snapshot.requests.items())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -26,9 +28,16 @@ def response_head(status: int, reason: bytes, framing: bytes, stamp: bytes, bloc
 _REASON_REMOVED: Final = bytes(set(range(256)) - set(_REASON_CHARACTERS))
 
 
-def local_head(status: int, fields: bytes, length: int, connection: bytes) -> bytes:
-    """Return the head of an answer made here."""
-    return b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\n%b\r\n" % (status, _PHRASES.get(status, b""), fields, length, connection)
+def local_head(status: int, fields: bytes, length: int, connection: bytes, at: float) -> bytes:
+    """Return the head of an answer made here `at` a moment, in seconds since the epoch."""
+    phrase, date = _PHRASES.get(status, b""), http_date(int(at))
+    return b"HTTP/1.1 %d %b\r\nDate: %b\r\n%bContent-Length: %d\r\n%b\r\n" % (status, phrase, date, fields, length, connection)
+
+
+@lru_cache(maxsize=8)
+def http_date(second: int) -> bytes:
+    """Return a moment as HTTP writes it (RFC 9110 section 5.6.7); whoever makes an answer must date it (section 6.6.1)."""
+    return formatdate(second, usegmt=True).encode("ascii")
 
 
 def informational_head(status: int, reason: bytes, block: bytes) -> bytes:

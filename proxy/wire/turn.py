@@ -300,7 +300,7 @@ class Turn:
         self._status, self.answered = answer.status, True
         self.keep_alive = self.keep_alive and not answer.close and not self.connection.draining and self._will_end_soon()
         connection = CLOSE if not self.keep_alive else KEEP_ALIVE if self.old_client else b""
-        self.connection.write(local_head(answer.status, answer.fields, len(answer.body), connection))
+        self.connection.write(local_head(answer.status, answer.fields, len(answer.body), connection, self.ruling.started_at))
         if self.method != b"HEAD":
             self._response_bytes = len(answer.body)
             self.connection.write(answer.body)

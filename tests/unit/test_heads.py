@@ -21,10 +21,12 @@ def test_a_reason_phrase_cannot_end_its_line() -> None:
 
 
 def test_a_local_head() -> None:
-    head = heads.local_head(403, b"A: 1\r\n", 12, heads.CLOSE)
-    assert head == b"HTTP/1.1 403 Forbidden\r\nA: 1\r\nContent-Length: 12\r\nConnection: close\r\n\r\n"
-    assert heads.local_head(499, b"", 0, b"").startswith(b"HTTP/1.1 499 Client Closed Request\r\n")
-    assert heads.local_head(799, b"", 0, b"").startswith(b"HTTP/1.1 799 \r\n")
+    head = heads.local_head(403, b"A: 1\r\n", 12, heads.CLOSE, 784111777.9)
+    assert (
+        head == b"HTTP/1.1 403 Forbidden\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nA: 1\r\nContent-Length: 12\r\nConnection: close\r\n\r\n"
+    )
+    assert heads.local_head(499, b"", 0, b"", 0.0).startswith(b"HTTP/1.1 499 Client Closed Request\r\n")
+    assert heads.local_head(799, b"", 0, b"", 0.0).startswith(b"HTTP/1.1 799 \r\n")
 
 
 def test_chunks() -> None:
