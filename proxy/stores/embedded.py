@@ -162,6 +162,7 @@ class EmbeddedStore:
             self._pending.give_back(batch)
             self._writes["failed"] += 1
             raise
+        self._pending.done()
         self._writes["written"] += bool(batch)
         self._works()
         for written in waiting:

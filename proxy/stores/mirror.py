@@ -130,7 +130,7 @@ class Mirror:
             return None
         try:
             plain = value.encode()
-        except (TypeError, ValueError):
+        except Exception:  # whatever is wrong with one value must not keep all others from being written
             self.dropped[UNENCODABLE] += 1
             return None
         if len(plain) > MAX_VALUE_BYTES:

@@ -77,11 +77,12 @@ class Pending:
         self._limit = limit
         self._lock = threading.Lock()
         self._batch = Batch()
+        self._taken = 0
         self.overflowed = 0
         """How many changes were dropped."""
 
     def __len__(self) -> int:
-        return len(self._batch.changes)
+        return len(self._batch.changes) + self._taken
 
     def put(self, place: Place, value: Value | None) -> None:
         """Add a change."""
@@ -100,15 +101,21 @@ class Pending:
             self._batch = Batch(wiped=True)
 
     def take(self) -> Batch:
-        """Take the changes out, to write them."""
+        """Take the changes out, to write them; until `done` or `give_back` they still count as not written."""
         with self._lock:
             batch, self._batch = self._batch, Batch()
+            self._taken = len(batch.changes)
         return batch
+
+    def done(self) -> None:
+        """Note that what was taken is written."""
+        self._taken = 0
 
     def give_back(self, batch: Batch) -> None:
         """Put changes that could not be written back, before those that came in the meantime."""
         with self._lock:
             self._batch = batch.before(self._batch)
+            self._taken = 0
             self._bound()
 
     def _bound(self) -> None:

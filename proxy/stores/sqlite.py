@@ -31,7 +31,6 @@ MIGRATIONS: Final = (
 
 BUSY_S: Final = 1.0
 _PRAGMAS: Final = (
-    "auto_vacuum = INCREMENTAL",
     "journal_mode = WAL",
     "synchronous = NORMAL",
     "journal_size_limit = 8388608",
@@ -96,6 +95,8 @@ class Database:
             raise
 
     def _prepare(self, migrations: tuple[str, ...]) -> None:
+        if self._number("PRAGMA page_count") == 0:  # it rewrites the header of a file that is there already
+            self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         for pragma in _PRAGMAS:
             self._connection.execute(f"PRAGMA {pragma}")
         self._migrate(migrations)

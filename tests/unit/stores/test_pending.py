@@ -31,6 +31,19 @@ def test_changes_that_could_not_be_written_come_before_newer_ones() -> None:
     assert pending.take() == Batch({place(1): newer, place(2): None})
 
 
+def test_what_is_being_written_is_not_written_yet() -> None:
+    pending = Pending()
+    pending.put(place(1), None)
+    batch = pending.take()
+    pending.put(place(2), None)
+    assert len(pending) == 2
+    pending.give_back(batch)
+    assert len(pending) == 2
+    pending.take()
+    pending.done()
+    assert len(pending) == 0
+
+
 def test_clearing_a_vendor_ends_what_is_waiting_about_its_tokens_only() -> None:
     pending, later = Pending(), value(b"later")
     shape, other = value(b"shape"), value(b"other")
