@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from proxy.denials import predicted_denial
 from proxy.explain import Evidence, explain, held
@@ -29,6 +30,14 @@ from proxy.model import (
 from proxy.prediction import predict
 from proxy.targets import Target
 from proxy.vendors.base import BadRequest, Vendor
+
+
+_DECISION_NAMES: Final[Mapping[type[Prediction], str]] = {
+    Permit: "permit",
+    Deny: "deny",
+    Indeterminate: "indeterminate",
+    NotApplicable: "not-applicable",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +89,7 @@ def ask(
 
 def decision_name(prediction: Prediction) -> str:
     """Return the word of the `Scopegate-Decision` header for a prediction."""
-    match prediction:
-        case Permit():
-            return "permit"
-        case Deny():
-            return "deny"
-        case Indeterminate():
-            return "indeterminate"
-        case NotApplicable():
-            return "not-applicable"
+    return _DECISION_NAMES[type(prediction)]
 
 
 def requirement_json(operation: Operation | None) -> object:
@@ -114,7 +115,7 @@ def _sentence(vendor: Vendor, prediction: Prediction, knowledge: Knowledge | Non
             return f"It cannot be told: {why}. The proxy forwards the request and {vendor.title} decides.{told}"
         case Permit(operation=operation, presumed=presumed):
             return _permit_sentence(vendor, operation, presumed)
-        case Deny():
+        case _:
             return ""
 
 

@@ -269,6 +269,15 @@ def test_a_local_answer_teaches_nothing() -> None:
     assert known(house) is None
 
 
+# --- what is read of an answer ---------------------------------------------------------------------------
+
+
+def test_refusals_and_logins_are_read() -> None:
+    house = House(plans())
+    assert [house.closer.reads_answer(house.ask("GET", LOG), status) for status in (200, 403, 404)] == [False, True, False]
+    assert house.closer.reads_answer(house.ask("POST", LOGIN), 200)
+
+
 # --- scratch space of the recorders ----------------------------------------------------------------------
 
 

@@ -62,6 +62,10 @@ class Faulty(RingCentral):
         self._trip("watch")
         return super().watch(method, target, match)
 
+    def watch_answer(self, status: int, match: Match | None) -> bool:
+        self._trip("watch_answer")
+        return super().watch_answer(status, match)
+
     def knowledge_in_token(self, token: Secret) -> Issued | None:
         self._trip("knowledge_in_token")
         return super().knowledge_in_token(token)
@@ -241,6 +245,12 @@ def test_a_bug_while_learning_teaches_nothing_and_is_recorded(broken: str, kind:
     exchange = house.close(house.ask("GET", LOG, token=TOKEN), 403, response_body=refusal_of_ringcentral("ReadCallLog"))
     assert (exchange.fault, exchange.response_kind, exchange.outcome) == ("learning_error", kind, Outcome.FORWARDED)
     assert list(house.stores["rc"].items()) == []
+    assert_counted(house)
+
+
+def test_a_bug_in_choosing_what_to_read_reads_nothing() -> None:
+    house = house_with("watch_answer")
+    assert not house.closer.reads_answer(house.ask("GET", LOG, token=TOKEN), 403)
     assert_counted(house)
 
 
