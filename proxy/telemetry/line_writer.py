@@ -16,9 +16,9 @@ from proxy.telemetry.labels import Reading, Values
 
 MAX_QUEUED_LINES: Final = 20_000
 MAX_QUEUED_BYTES: Final = 16 * 1024 * 1024
-_BATCH_BYTES: Final = 64 * 1024
-_LINGER_S: Final = 0.02
-"""How long the thread gathers lines before it writes: at most fifty wake-ups a second, however busy the traffic."""
+_BATCH_BYTES: Final = 256 * 1024
+_LINGER_S: Final = 0.1
+"""How long the thread gathers lines before it writes: at most ten wake-ups a second, however busy the traffic."""
 
 
 class LineWriter:
