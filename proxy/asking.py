@@ -31,7 +31,6 @@ from proxy.prediction import predict
 from proxy.targets import Target
 from proxy.vendors.base import BadRequest, Vendor
 
-
 _DECISION_NAMES: Final[Mapping[type[Prediction], str]] = {
     Permit: "permit",
     Deny: "deny",
