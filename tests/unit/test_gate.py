@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,8 +15,22 @@ from proxy.model import Deny, Grants, Indeterminate, Lack, Mode, Named, NotAppli
 from proxy.policy import Rules
 from proxy.ruling import Ruling
 from proxy.telemetry.exchange import CacheResult, Decision, Outcome
-from proxy.vendors.base import EVERY_BODY, NO_WATCH, Lacks
-from tests.gates import FINGERPRINTER, WALL, House, body_of, client, fields_of, jwt, make_head, plans, refusal_of_8x8
+from proxy.vendors.base import EVERY_BODY, NO_WATCH, Denial, Lacks, Refusal
+from proxy.vendors.ringcentral import RingCentral
+from tests.gates import (
+    FINGERPRINTER,
+    WALL,
+    House,
+    MountPlan,
+    body_of,
+    client,
+    fields_of,
+    jwt,
+    make_head,
+    plans,
+    refusal_of_8x8,
+    ringcentral_catalog,
+)
 
 LOG = "/rc/restapi/v1.0/account/~/call-log"
 RECORDS = "/8x8/analytics/v2/call-records"
@@ -397,6 +412,21 @@ def test_a_refusal_that_speaks_of_a_resource_is_not_given_for_another() -> None:
     for number in ("1", "2"):
         explanation = body_of(house.ask("GET", f"/rc/restapi/v1.0/extension/{number}", token=TOKEN))["scopegate"]["explanation"]
         assert f"for {number}." in explanation
+
+
+class Constant(RingCentral):
+    """RingCentral, whose policy refusals have nothing of the request in them either."""
+
+    def write_policy_refusal(self, denial: Denial) -> Refusal:
+        return replace(super().write_policy_refusal(denial), constant=True)
+
+
+def test_a_refusal_by_policy_is_never_kept() -> None:
+    house = House([MountPlan(Constant("rc", ringcentral_catalog()), "/rc")], [client("app")])
+    house.hold(TOKEN)
+    for key, reason in (("", Reason.POLICY), ("key-of-app", Reason.MISSING_SCOPE), ("", Reason.POLICY)):
+        ruling = house.ask("GET", LOG, token=TOKEN, key=key)
+        assert (ruling.reason, body_of(ruling)["scopegate"]["reason"]) == (reason, reason.value)
 
 
 def test_kept_rulings_are_bounded_and_belong_to_one_gate() -> None:
