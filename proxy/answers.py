@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from proxy import errors
 from proxy.errors import Fault, problem
 from proxy.explain import Evidence, explain
 from proxy.model import OPERATION_SCOPE_PREFIX
 from proxy.ruling import LocalAnswer
+from proxy.telemetry.exchange import Outcome
 
 if TYPE_CHECKING:
     from proxy.ruling import Mount, Ruling
@@ -90,6 +92,17 @@ def _is_scope_token(name: str) -> bool:
     if name == "*" or name.startswith(OPERATION_SCOPE_PREFIX):
         return False
     return bool(name) and all("!" <= character <= "~" and character not in '"\\' for character in name)
+
+
+def refuse(ruling: Ruling, fault: Fault) -> Ruling:
+    """Turn a ruling into the answer for one of the proxy's own faults; return it."""
+    ruling.fault = fault.reason
+    ruling.answer = problem_answer(ruling, fault)
+    if fault is errors.INTERNAL:
+        ruling.outcome = Outcome.INTERNAL_ERROR
+    else:
+        ruling.outcome = Outcome.UPSTREAM_ERROR if fault.reason in errors.UPSTREAM_REASONS else Outcome.BAD_REQUEST
+    return ruling
 
 
 def problem_answer(ruling: Ruling, fault: Fault) -> LocalAnswer:

@@ -21,8 +21,9 @@ from proxy.clocks import SystemClocks
 from proxy.closing import LEARNING_ERROR
 from proxy.compose import Knowledge, Parts, build_service
 from proxy.credentials import Fingerprinter, Secret
-from proxy.gate import PREDICTION_ERROR, Clocks
+from proxy.gate import Clocks
 from proxy.identifiers import IdMaker
+from proxy.judge import PREDICTION_ERROR
 from proxy.keeping import make_store, store_readiness, take_over
 from proxy.settings import Loaded, Settings
 from proxy.stores.embedded import EmbeddedStore

@@ -150,7 +150,9 @@ class LimitSettings(Section):
     queue_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(default=2, description="Seconds a request may wait for a place (503).")
     max_pipelined: WholeNumber = Field(default=32, ge=1, le=1000, description="Most requests read ahead on one connection.")
     max_idle_upstream: WholeNumber = Field(default=64, ge=0, le=10_000, description="Most idle connections kept open to one vendor.")
-    max_known_tokens: WholeNumber = Field(default=100_000, ge=1, le=10_000_000, description="Most tokens, per vendor, of which knowledge is kept.")
+    max_known_tokens: WholeNumber = Field(
+        default=100_000, ge=1, le=10_000_000, description="Most tokens, per vendor, of which knowledge is kept."
+    )
     max_learning_bytes: WholeNumber = Field(
         default=262_144,
         ge=4096,

@@ -78,6 +78,11 @@ class Generic(Vendor):
             return None
         return with_scopes(replace(issue, subject=client), told, self.catalog)
 
+    def _bound_somewhere(self) -> frozenset[str]:
+        """The scopes that some operation needs for the resources of its request."""
+        rows = (operation for operation in self.catalog.operations if operation.resource is not None)
+        return frozenset(scope for operation in rows for alternative in operation.alternatives() for scope in alternative)
+
     def _recognise(self, seen: Seen) -> tuple[RefusalPattern, Mapping[str, object]] | None:
         """The first pattern that fits this answer, and its body."""
         candidates = [pattern for pattern in self.catalog.recognise if pattern.status == seen.status]
@@ -95,6 +100,8 @@ class Generic(Vendor):
         if names is None or len(names) != 1:
             return None
         (scope,) = self.catalog.canonical(names)
+        if not seen.resources.resources and scope in self._bound_somewhere():
+            return None  # refused here for want of some resource that the request does not name: elsewhere it may be held
         return Lacks(Lack(scope, seen.resources.resources), changeable=self.catalog.scope(scope).changeable)
 
     def write_refusal(self, denial: Denial, shape: RefusalTemplate | None) -> Refusal:

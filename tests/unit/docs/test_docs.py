@@ -19,8 +19,8 @@ from proxy.admin import guard
 from proxy.answers import problem_answer
 from proxy.cli.main import scopegate
 from proxy.closing import LEARNING_ERROR
-from proxy.gate import PREDICTION_ERROR
 from proxy.headers import RequestHead, read_request
+from proxy.judge import PREDICTION_ERROR
 from proxy.model import Reason, Source
 from proxy.response_headers import read_response
 from proxy.ruling import Ruling

@@ -119,6 +119,12 @@ def test_a_lack_is_bound_to_the_resources_of_the_request() -> None:
     assert VENDOR.learn(seen(VENDOR, "GET", "/sites", 403, body)) == ()
 
 
+@pytest.mark.parametrize("raw", ["/calls", "/nowhere"])
+def test_a_scope_that_other_operations_bind_to_resources_is_not_lacking_everywhere(raw: str) -> None:
+    body = {"error": "insufficient_scope", "detail": {"scope": "site.read"}}
+    assert VENDOR.learn(seen(VENDOR, "GET", raw, 403, body)) == ()
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [
