@@ -16,7 +16,7 @@ from proxy.stores.keys import KeyFile, Keys
 from proxy.stores.loading import Expected
 from proxy.stores.timeline import Anchor
 
-LOAD_PATIENCE_S: Final = 30.0
+LOAD_PATIENCE_S: Final = 60.0
 """How long a start waits for what earlier runs knew; then the proxy goes on without it."""
 
 log = logging.getLogger("scopegate")

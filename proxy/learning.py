@@ -12,7 +12,8 @@ from typing import assert_never
 from proxy.credentials import Fingerprint, Fingerprinter, Secret
 from proxy.grants import NEVER, GrantStore, Knowledge, LackRecord, learned
 from proxy.memory import VendorMemory
-from proxy.model import Deny, Indeterminate, Named, NotKnown, OneOf, Operation, Prediction, Resources, Source
+from proxy.model import Deny, Grants, Indeterminate, Named, NotKnown, OneOf, Operation, Prediction, Resources, Source
+from proxy.sharing import Sharing
 from proxy.vendors.base import Ended, Fact, Issued, Lacks, ShapeSeen, UserAccess
 
 
@@ -40,6 +41,7 @@ class Learner:
         self._fingerprint = fingerprint
         self._lifetime = lifetime
         self._recheck = recheck
+        self._share = Sharing[Grants]()
 
     def apply(self, fact: Fact, token: Fingerprint | None, moment: Moment) -> None:
         """Apply one fact; `token` is the fingerprint of the request's own token."""
@@ -65,7 +67,7 @@ class Learner:
         if fact.replaces is not None and chain is not None:
             self._store.forget_chain(chain)
         chain = chain or f"{self._vendor}:{token.hex()}"
-        knowledge = Knowledge(fact.grants, fact.source, moment.wall, moment.now + fact.expires_in, fact.subject, chain)
+        knowledge = Knowledge(self._share(fact.grants), fact.source, moment.wall, moment.now + fact.expires_in, fact.subject, chain)
         self._store.put(token, knowledge)
         if fact.refresh_token is not None:
             self._store.tie(chain, self._fingerprint(self._vendor, fact.refresh_token))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SIMULATED_VENDORS: Final = ("ringcentral", "8x8", "newvoicemedia")
 
 _FILE: Final = click.Path(path_type=Path)
+_DEFAULT_ADMIN: Final = "http://127.0.0.1:9090"
 _DEFAULT_CONFIGURATION: Final = Path("config/scopegate.yaml")
 
 
@@ -140,8 +141,20 @@ def schema() -> int:
 @click.option("--scopes", help='All scopes the token holds, such as "A B" (with commas where names have blanks); "" for none.')
 @click.option("--user", default="", help="The user the token belongs to; without --scopes, what the configuration grants that user counts.")
 @click.option("--config", "file", type=_FILE, help="Decide as this configuration does; without it, with the shipped catalogue.")
+@click.option("--token-fingerprint", "fingerprint", help="Ask a running proxy about this token that it has seen; 8 to 32 digits.")
+@click.option("--admin", help=f"Where the running proxy's admin listener is (default {_DEFAULT_ADMIN}).")
 @format_option
-def explain(vendor: str, method: str, path: str, scopes: str | None, user: str, file: Path | None, output_format: str) -> int:
+def explain(
+    vendor: str,
+    method: str,
+    path: str,
+    scopes: str | None,
+    user: str,
+    file: Path | None,
+    fingerprint: str | None,
+    admin: str | None,
+    output_format: str,
+) -> int:
     """Decide about one request without sending anything.
 
     PATH is the vendor's path, with its query if there is one, or a whole vendor URL. Exit code 0: the vendor would permit it,
@@ -151,10 +164,18 @@ def explain(vendor: str, method: str, path: str, scopes: str | None, user: str, 
     Example:
       scopegate explain --vendor ringcentral GET '/restapi/v1.0/account/~/call-log' \\
           --scopes "ReadAccounts"
+      scopegate explain --vendor 8x8 GET '/analytics/work/v2/call-records?pbxId=acmecorp' \\
+          --token-fingerprint 1f0c9a77d2b4
     """
+    if fingerprint is None and admin is not None:
+        raise click.UsageError("--admin goes with --token-fingerprint")
+    if fingerprint is not None and (scopes is not None or user or file is not None):
+        raise click.UsageError("--token-fingerprint asks a running proxy, which knows scopes, user and configuration itself")
     from proxy.cli import explaining
 
     question = explaining.Question(vendor, method, path, scopes, user)
+    if fingerprint is not None:
+        return explaining.explain_for_token(question, fingerprint, admin or _DEFAULT_ADMIN, as_json=output_format == "json")
     return explaining.explain(question, file, as_json=output_format == "json")
 
 

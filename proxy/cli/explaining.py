@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 import click
 
 from proxy.asking import Asked, ask, given_scopes
-from proxy.cli.exits import DENIED, INVALID, OK, UNDECIDED
-from proxy.cli.output import print_columns, print_json, print_links, print_paragraph, print_steps
+from proxy.cli import running_proxy
+from proxy.cli.exits import DENIED, INVALID, OK, UNDECIDED, UNEXPECTED
+from proxy.cli.output import complain, print_columns, print_json, print_links, print_paragraph, print_steps
 from proxy.grants import NEVER, Knowledge
 from proxy.model import Deny, Indeterminate, Mode, NotApplicable, Permit, Prediction, Source
 from proxy.settings import KINDS, Loaded, Problems, builtin_config_directory, load_catalog, load_settings
@@ -26,6 +27,7 @@ BUILT_IN: Final = tuple(kind for kind in KINDS if kind != "generic")
 """The kinds with a shipped catalogue."""
 
 _ORIGIN: Final = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_CODES: Final = {"permit": OK, "deny": DENIED}
 _COLOURS: Final = {"permit": "green", "deny": "red"}
 
 
@@ -63,6 +65,20 @@ def explain(question: Question, file: Path | None, *, as_json: bool) -> int:
     else:
         _print_text(asked.members, question, rules.mode)
     return exit_code(asked.prediction)
+
+
+def explain_for_token(question: Question, fingerprint: str, admin: str, *, as_json: bool) -> int:
+    """Print what a running proxy decides about a token that it has seen; return the exit code that goes with it."""
+    path = _ORIGIN.sub("", question.path, count=1) or "/"
+    answer = running_proxy.explain_for_token(admin, question.vendor, running_proxy.check_fingerprint(fingerprint), question.method, path)
+    if isinstance(answer, running_proxy.NoAnswer):
+        complain(answer.detail)
+        return UNDECIDED if answer.status in (404, 422) else UNEXPECTED
+    if as_json:
+        print_json(answer)
+    else:
+        _print_text(answer, question, Mode.ENFORCE)
+    return _CODES.get(str(answer["decision"]), UNDECIDED)
 
 
 def exit_code(prediction: Prediction) -> int:

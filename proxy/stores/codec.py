@@ -6,7 +6,7 @@ Moments of life times are written as the writing run's steady clock tells them; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -52,8 +52,12 @@ def _lack_row(record: LackRecord) -> list[object]:
     return [lack.scope, sorted(lack.resources), record.observed_at, record.expires, record.changeable, record.recheck]
 
 
-def decode_knowledge(data: bytes, basis: str, shift: float) -> Knowledge:
-    """Return an entry, its moments moved by `shift` seconds; raise `CodecError`."""
+def _alone(grants: Grants) -> Grants:
+    return grants
+
+
+def decode_knowledge(data: bytes, basis: str, shift: float, share: Callable[[Grants], Grants] = _alone) -> Knowledge:
+    """Return an entry, its moments moved by `shift` seconds, its grants as `share` returns them; raise `CodecError`."""
     written_basis, source, observed_at, expires, subject, chain, *rest = _loads(data, 11)
     if written_basis != basis:
         raise OtherBasisError("learned under another catalogue or configuration")
@@ -66,7 +70,7 @@ def decode_knowledge(data: bytes, basis: str, shift: float) -> Knowledge:
         frozenset(complete_for),
         frozenset(record.lack for record in lacks),
     )
-    return Knowledge(grants, Source(source), observed_at, _moment(expires, shift), subject, chain, lacks)
+    return Knowledge(share(grants), Source(source), observed_at, _moment(expires, shift), subject, chain, lacks)
 
 
 def _lack_record(row: list[Any], shift: float) -> LackRecord:

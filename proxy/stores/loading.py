@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from proxy.credentials import Fingerprint
 from proxy.grants import GrantStore, Knowledge
 from proxy.memory import UserRecord, VendorMemory
-from proxy.model import RefusalTemplate
+from proxy.model import Grants, RefusalTemplate
+from proxy.sharing import Sharing
 from proxy.stores import codec
 from proxy.stores.keys import Keys
 from proxy.stores.pending import GRANT, SHAPE, TIE, Place, Value
@@ -67,6 +68,7 @@ class Loading:
         self._shifts = shifts
         self._now = now
         self.found: dict[str, Remembered] = {vendor: Remembered() for vendor in expected}
+        self._share = Sharing[Grants]()
         self.dropped: Counter[str] = Counter()
         self.gone: list[Place] = []
         self.reseal: list[tuple[Place, Value]] = []
@@ -113,7 +115,8 @@ class Loading:
     def _grant(self, row: StoredRow, plain: bytes, found: Remembered) -> Knowledge:
         if row.run not in self._shifts:
             raise _NotTakenError(CLOCK_WENT_BACK)
-        knowledge = codec.decode_knowledge(plain, self._expected[row.place.vendor].basis, self._shifts[row.run]).at(self._now)
+        basis = self._expected[row.place.vendor].basis
+        knowledge = codec.decode_knowledge(plain, basis, self._shifts[row.run], self._share).at(self._now)
         if knowledge is None:
             raise _NotTakenError(EXPIRED)
         self._room(len(found.grants), row.place)

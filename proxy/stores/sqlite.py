@@ -220,8 +220,7 @@ def is_corruption(error: BaseException) -> bool:
 
 
 def make_private(path: Path) -> None:
-    """Make the file and its directory where they are missing; only the owner may read it. SQLite gives its companions the same mode."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make the file where it is missing; only the owner may read it. SQLite gives its companions the same mode."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.fchmod(descriptor, 0o600)

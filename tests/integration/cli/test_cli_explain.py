@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import asyncio
+import base64
+import json
+import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from proxy.cli.explaining import split_scopes
 from tests.integration.cli.conftest import WriteConfiguration
-from tests.integration.cli.processes import read_json, scopegate
+from tests.integration.cli.processes import read_json, scopegate, serving
 
 CALLS = "/restapi/v1.0/account/~/call-log"
 RECORDING = "/restapi/v1.0/account/~/recording/1"
@@ -122,3 +128,75 @@ def test_an_invalid_configuration_is_exit_code_4(configured: WriteConfiguration)
 )
 def test_scopes_are_separated_by_blanks_or_by_commas(text: str, names: set[str]) -> None:
     assert split_scopes(text) == names
+
+
+# --- a token that a running proxy has seen ------------------------------------------------------------------
+
+
+def jwt(scope: str) -> str:
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in ({"alg": "none"}, {"scope": scope})]
+    return ".".join((*parts, "c2ln"))
+
+
+@pytest.fixture
+async def admin(tmp_path: Path) -> AsyncIterator[str]:
+    """The admin listener of a proxy that has seen one token, with the scope `stats`."""
+    file = tmp_path / "scopegate.yaml"
+    file.write_text("vendors:\n  newvoicemedia: {kind: newvoicemedia, mount: {path: /nvm}, upstream: 'http://127.0.0.1:1'}\n")
+    async with serving(file) as proxy:
+        bearer = {"Authorization": f"Bearer {jwt('stats')}"}
+        async with aiohttp.request("GET", f"{proxy.base_url}/nvm{PERMISSIONS}", headers=bearer) as answer:
+            assert answer.status == 403
+        yield proxy.admin_url
+
+
+async def fingerprint_at(admin: str) -> str:
+    async with aiohttp.request("GET", f"{admin}/api/v1/grants") as answer:
+        return str((await answer.json())["grants"][0]["fingerprint"])
+
+
+async def asked(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return await asyncio.to_thread(scopegate, "explain", "--vendor", "newvoicemedia", "GET", PERMISSIONS, *arguments)
+
+
+async def test_a_running_proxy_decides_about_a_token_it_has_seen(admin: str) -> None:
+    fingerprint = await fingerprint_at(admin)
+    for digits, where in ((fingerprint, admin), (fingerprint[:12], admin.removeprefix("http://"))):
+        finished = await asked("--token-fingerprint", digits, "--admin", where, "--format", "json")
+        members = read_json(finished)
+        assert (finished.returncode, members["decision"], members["held"]) == (3, "deny", ["stats"])
+    text = await asked("--token-fingerprint", fingerprint, "--admin", admin)
+    assert text.stdout.startswith(f"DENY  GET {PERMISSIONS}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("--token-fingerprint", "0" * 32), 5, "no such token is known there"),
+        (("--token-fingerprint", "xyz"), 2, "8 to 32 hexadecimal digits"),
+        (("--token-fingerprint", "0" * 32, "--scopes", "A"), 2, "knows scopes, user and configuration itself"),
+        (("--token-fingerprint", "0" * 32, "--vendor", "elsewhere"), 1, "must be one of: newvoicemedia"),
+    ],
+)
+async def test_questions_that_the_running_proxy_cannot_answer(admin: str, arguments: tuple[str, ...], code: int, told: str) -> None:
+    finished = await asked(*arguments, "--admin", admin)
+    assert (finished.returncode, told in finished.stderr.replace("\n", " ")) == (code, True), finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("admin", "code", "told"),
+    [
+        ("http://127.0.0.1:1", 1, "no admin listener answers"),
+        ("ftp://127.0.0.1", 2, "must be the address"),
+        ("http://h:x", 2, "must be the address"),
+    ],
+)
+async def test_an_admin_listener_that_is_not_there(admin: str, code: int, told: str) -> None:
+    finished = await asked("--token-fingerprint", "0" * 32, "--admin", admin)
+    assert finished.returncode == code
+    assert told in finished.stderr
+
+
+async def test_the_admin_listener_alone_is_no_question() -> None:
+    finished = await asked("--admin", "http://127.0.0.1:9090")
+    assert (finished.returncode, "--token-fingerprint" in finished.stderr) == (2, True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -198,6 +200,19 @@ def test_a_clock_behind_the_newest_writing_means_that_nothing_is_taken_over(disk
     disk.clocks.pass_time(10.0)
     with disk.run() as run:
         assert run.known() == {}
+
+
+def test_the_clocks_are_written_down_even_when_nothing_is_learned(disk: Disk, tmp_path: Path) -> None:
+    """Else a crash after a quiet hour would leave a writing so old that a clock set back in the meantime seems to be ahead of it."""
+    with disk.run() as run:
+        run.grants.put(ONE, entry(expires=5_000.0))
+        run.flush()
+        disk.clocks.pass_time(3_600.0)
+        run.flush()
+        crashed = Disk(Path(shutil.copytree(disk.path.parent, tmp_path / "crashed")) / disk.path.name, disk.clocks)
+    disk.clocks.reboot(-600.0)
+    with crashed.run() as run:
+        assert run.dropped == {"clock_went_back": 1}
 
 
 def test_a_clock_that_is_set_right_while_running_moves_no_end(disk: Disk) -> None:
