@@ -40,12 +40,12 @@ def _expected(loaded: Loaded) -> dict[str, Expected]:
     }
 
 
-async def take_over(store: EmbeddedStore, knowledge: Knowledge, loaded: Loaded) -> None:
+async def take_over(store: EmbeddedStore, knowledge: Knowledge, loaded: Loaded, patience_s: float = LOAD_PATIENCE_S) -> None:
     """Fill memory with what earlier runs knew; from then on the store hears of every change."""
     found = asyncio.wrap_future(store.start())
-    await asyncio.wait([found], timeout=LOAD_PATIENCE_S)
+    await asyncio.wait([found], timeout=patience_s)
     if not found.done():
-        log.error("the store did not answer within %g s; the proxy goes on without what it holds", LOAD_PATIENCE_S)
+        log.error("the store did not answer within %g s; the proxy goes on without what it holds", patience_s)
         store.abandon()
     for name in loaded.settings.vendors:
         grants, memory = knowledge.of(name, loaded.settings.limits.max_known_tokens)

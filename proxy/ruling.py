@@ -65,44 +65,60 @@ class LocalAnswer(NamedTuple):
 class Ruling:
     """One request's case. `answer` is None when the request is to be forwarded."""
 
-    # Defaults stand at the class: most requests leave most of them as they are, and this is made for every request.
-    mount: Mount | None = None
-    client: Client = UNIDENTIFIED
-    mode = Mode.OFF
-    target: Target | None = None
-    match: Match | None = None
-    resources: Resources = NO_RESOURCES
-    fingerprint: Fingerprint | None = None
-    knowledge: Knowledge | None = None
-    cache = CacheResult.NONE
-    prediction: Prediction | None = None
-    decision = Decision.NOT_APPLICABLE
-    outcome = Outcome.FORWARDED
-    reason: str = ""
-    missing: tuple[tuple[str, ...], ...] = ()
-    evidence: Evidence = NO_EVIDENCE
-    fault: str = ""
-    watch: Watch = NO_WATCH
-    answer: LocalAnswer | None = None
-    kept: KeptAnswer | None = None
-    """How to answer the very same request again without writing the refusal anew; None where it is not answered here."""
-    memos: dict[int, dict[object, Any]] | None = None
-    """Scratch space of the recorders by status, shared by all rulings that are this one again."""
-
     def __init__(self, decision_id: str, started_at: float, method: str, head: RequestHead | None) -> None:
         self.decision_id = decision_id
-        self.request_id = (head.request_id if head is not None else "") or decision_id
+        self.request_id: str = (head.request_id if head is not None else "") or decision_id
         self.started_at = started_at
         self.method = method
         self.effective_method = method
         self.head = head
+        self.mount: Mount | None = None
+        self.client: Client = UNIDENTIFIED
+        self.mode: Mode = Mode.OFF
+        self.target: Target | None = None
+        self.match: Match | None = None
+        self.resources: Resources = NO_RESOURCES
+        self.fingerprint: Fingerprint | None = None
+        self.knowledge: Knowledge | None = None
+        self.cache: CacheResult = CacheResult.NONE
+        self.prediction: Prediction | None = None
+        self.decision: Decision = Decision.NOT_APPLICABLE
+        self.outcome: Outcome = Outcome.FORWARDED
+        self.reason: str = ""
+        self.missing: tuple[tuple[str, ...], ...] = ()
+        self.evidence: Evidence = NO_EVIDENCE
+        self.fault: str = ""
+        self.watch: Watch = NO_WATCH
+        self.answer: LocalAnswer | None = None
+        self.kept: KeptAnswer | None = None
+        """How to answer the very same request again without writing the refusal anew; None where it is not answered here."""
+        self.memos: dict[int, dict[object, Any]] | None = None
+        """Scratch space of the recorders by status, shared by all rulings that are this one again."""
 
     def again(self, decision_id: str, started_at: float) -> Ruling:
         """Return the same ruling for one more request."""
-        copy = Ruling.__new__(Ruling)
-        copy.__dict__.update(self.__dict__)
-        copy.decision_id, copy.started_at = decision_id, started_at
-        copy.request_id = (self.head.request_id if self.head is not None else "") or decision_id
+        copy = Ruling(decision_id, started_at, self.method, self.head)
+        copy.effective_method = self.effective_method
+        copy.mount = self.mount
+        copy.client = self.client
+        copy.mode = self.mode
+        copy.target = self.target
+        copy.match = self.match
+        copy.resources = self.resources
+        copy.fingerprint = self.fingerprint
+        copy.knowledge = self.knowledge
+        copy.cache = self.cache
+        copy.prediction = self.prediction
+        copy.decision = self.decision
+        copy.outcome = self.outcome
+        copy.reason = self.reason
+        copy.missing = self.missing
+        copy.evidence = self.evidence
+        copy.fault = self.fault
+        copy.watch = self.watch
+        copy.answer = self.answer
+        copy.kept = self.kept
+        copy.memos = self.memos
         return copy
 
     def stamp(self, answered_by: bytes) -> bytes:

@@ -27,7 +27,7 @@ _BACKLOG, _UPLOAD, _SLOW = 1, 2, 4
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")}
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection:
     """A client connection; `turns` are its requests in order, the first one is being worked on."""
 
     __slots__ = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from proxy import errors
 from proxy.wire.downstream import ClientConnection
@@ -38,11 +38,15 @@ class Listener:
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None, *, reuse_port: bool = False) -> int:
         """Listen; return the port. Raise OSError where the address cannot be had."""
         self._server = await self.service.loop.create_server(
-            lambda: ClientConnection(self), host, port, ssl=tls, backlog=_BACKLOG, reuse_port=reuse_port or None
+            self._protocol, host, port, ssl=tls, backlog=_BACKLOG, reuse_port=reuse_port or None
         )
         self._tick()
         number: int = self._server.sockets[0].getsockname()[1]
         return number
+
+    def _protocol(self) -> Any:
+        """Return a new connection; asyncio wants a `Protocol`, whose methods it has (a compiled class cannot inherit from one)."""
+        return ClientConnection(self)
 
     def add(self, connection: ClientConnection) -> bool:
         """Count a new connection; False if that is one more than there may be."""

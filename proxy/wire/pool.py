@@ -8,7 +8,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from proxy import errors
 from proxy.errors import Fault
@@ -104,10 +104,15 @@ class Pool:
             return errors.SHUTDOWN if self._closed else errors.NO_RESPONSE
         return connection
 
+    def _protocol(self) -> Any:
+        """Return a new connection; asyncio wants a `Protocol`, whose methods it has (a compiled class cannot inherit from one)."""
+        return UpstreamConnection(self)
+
     async def _connect(self) -> UpstreamConnection:
         origin = self.origin
+        connection: UpstreamConnection
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: UpstreamConnection(self),
+            self._protocol,
             origin.host,
             origin.port,
             ssl=origin.tls,

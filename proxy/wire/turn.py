@@ -43,16 +43,25 @@ class Turn:
     """A request on its way. The client connection feeds it from one side, a vendor connection from the other."""
 
     # Defaults stand at the class: most requests leave most of them as they are, and this is made for every request.
-    started = finished = answered = request_done = in_channel = False
+    started = False
+    finished = False
+    answered = False
+    request_done = False
+    in_channel = False
     upstream: UpstreamConnection | None = None
-    request_bytes = discarded = 0
-    _response_bytes = _pending_bytes = _status = 0
+    request_bytes = 0
+    discarded = 0
+    _response_bytes = 0
+    _pending_bytes = 0
+    _status = 0
     _sent_at = 0.0
     _pending: list[bytes] | None = None
     _channel: Channel | None = None
     _pool: Pool | None = None
     _dial: asyncio.Task[None] | None = None
-    _repeated = _chunked_answer = _until_close = False
+    _repeated = False
+    _chunked_answer = False
+    _until_close = False
     _answer_head: ResponseHead | None = None
     _request_copy: bytearray | None = None
     _response_copy: bytearray | None = None

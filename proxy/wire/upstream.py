@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from proxy.wire.turn import Turn
 
 
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection:
     """A vendor connection; `turn` is the request it is working for, None while it idles in the pool."""
 
     __slots__ = (
