@@ -6,9 +6,9 @@ from proxy.credentials import Fingerprinter, Secret
 from proxy.grants import NEVER, GrantStore, Knowledge
 from proxy.learning import Learner, Moment
 from proxy.memory import VendorMemory
-from proxy.model import Deny, Indeterminate, Lack, Named, OneOf, Operation, Resources
+from proxy.model import Deny, Grants, Indeterminate, Lack, Named, OneOf, Operation, Resources, Source
 from proxy.prediction import predict
-from proxy.vendors.base import Lacks
+from proxy.vendors.base import Issued, Lacks
 
 TOKEN = b"f" * 16
 OPERATION = Operation("8x8", "call-detail-records", "GET", "/v2/call-records", OneOf((("CDR",),)))
@@ -75,3 +75,21 @@ def test_a_lack_on_another_pbx_is_no_ground() -> None:
     learner.apply(Lacks(other, changeable=True), TOKEN, Moment(50.0, 0.0))
     assert may_recheck(learner, store, 60.0)
     assert [record.recheck for record in known(store, 61.0).lacks] == [120.0, 110.0]
+
+
+def test_an_operator_makes_changeable_lacks_due_at_once_and_no_others() -> None:
+    learner, store = make_learner()
+    learner.apply(Lacks(LACK, changeable=True), TOKEN, Moment(0.0, 0.0))
+    learner.apply(Lacks(Lack("fixed", frozenset({"pbx:acme"}))), TOKEN, Moment(0.0, 0.0))
+    due = known(store, 5.0).recheck_due(5.0)
+    assert {record.lack.scope: record.recheck for record in due.lacks} == {"CDR": 5.0, "fixed": NEVER}
+    assert due.recheck_due(9.0).lacks == due.lacks  # what is due already stays due
+
+
+def test_tokens_with_the_same_grants_share_them() -> None:
+    learner, _ = make_learner()
+    one, two = (
+        learner.issue(Issued(Secret(text), Grants(frozenset({"A", "B"}), complete=True), Source.TOKEN_RESPONSE, 60.0), Moment(0.0, 0.0))
+        for text in ("one", "two")
+    )
+    assert one.grants is two.grants

@@ -20,7 +20,9 @@ def limit_files(size: int) -> None:
 def tell(step: str, run: Run) -> None:
     writes = {result: value for (result,), value in run.reading("scopegate_store_writes_total").items()}
     queue = run.reading("scopegate_store_queue_length").get((), 0)
-    print(json.dumps({"step": step, "trouble": run.store.trouble, "queue": queue, "writes": writes, "known": len(run.known())}), flush=True)
+    rows = run.reading("scopegate_store_rows").get(("grant",), 0)
+    told = {"step": step, "trouble": run.store.trouble, "queue": queue, "writes": writes, "known": len(run.known()), "rows": rows}
+    print(json.dumps(told), flush=True)
 
 
 def main(path: Path) -> None:

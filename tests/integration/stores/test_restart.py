@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from proxy.app import App, StartError
+from proxy.compose import Knowledge
+from proxy.keeping import make_store, take_over
 from proxy.simulators import EightByEightSimulator, RingCentralSimulator
 from proxy.simulators import eightbyeight as eight
 from proxy.simulators.ringcentral import JWT_GRANT
@@ -197,6 +199,18 @@ def rc_settings() -> Json:
     return {"kind": "ringcentral", "mount": {"path": "/rc"}, "upstream": "http://127.0.0.1:1"}
 
 
+async def test_the_files_tell_nothing_of_tokens_users_and_rights(site: Site) -> None:
+    async with site.open() as house:
+        issued, other = await log_in(house), await log_in_at_8x8(house)
+        await decision(house, other, RECORDS)
+        grants = (await house.admin("/api/v1/grants"))["grants"]
+        secrets = [issued["access_token"], issued["refresh_token"], other, "ReadAccounts", "reporting@example.com", "acmecorp", "CDR"]
+        assert any(grant["subject"] == "reporting@example.com" for grant in grants)
+    written = b"".join(path.read_bytes() for path in site.directory.iterdir())
+    assert len(written) > 4096
+    assert [secret for secret in secrets if secret.encode() in written] == []
+
+
 # --- trouble --------------------------------------------------------------------------------------------------
 
 
@@ -210,6 +224,21 @@ async def test_a_store_that_cannot_be_opened_harms_no_request(site: Site) -> Non
         assert await decision(house, token) == DENIED
         assert await house.count("scopegate_store_up") == {}
         assert (await house.count("scopegate_store_writes_total", result="failed"))[()] > 0
+
+
+async def test_a_store_that_is_too_slow_at_the_start_is_not_waited_for(site: Site) -> None:
+    """What it holds is then never taken over: meanwhile it may have become untrue."""
+    async with site.open() as house:
+        await log_in(house)
+    loaded = configuration([], {"ringcentral": rc_settings()}, {"state": {"path": str(site.directory / "scopegate.db")}})
+    knowledge = Knowledge({}, {})
+    store = make_store(loaded, site.clocks)
+    assert store is not None
+    await take_over(store, knowledge, loaded, patience_s=0.0)
+    assert len(knowledge.stores["ringcentral"]) == 0
+    store.close()
+    async with site.open() as house:
+        assert (await house.admin("/api/v1/grants"))["grants"] == []
 
 
 async def test_a_store_that_works_is_ready(site: Site) -> None:

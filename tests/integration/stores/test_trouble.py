@@ -102,7 +102,7 @@ def test_on_a_full_disk_knowledge_waits_in_memory_and_is_written_later(disk: Dis
     assert steps["full"]["trouble"]
     assert steps["full"]["writes"]["failed"] > 0
     assert (steps["full"]["queue"], steps["full"]["known"]) == (1_001, 999)  # the ties of `gone` are among the changes
-    assert (steps["after"]["trouble"], steps["after"]["queue"]) == ("", 0)
+    assert (steps["after"]["trouble"], steps["after"]["queue"], steps["after"]["rows"]) == ("", 0, 999)
     with disk.run() as run:
         assert set(run.known()) == {fingerprint(number) for number in range(1, 1_000)}
     assert check(disk.path) == "ok"
@@ -232,6 +232,34 @@ def test_a_file_that_is_damaged_while_it_is_used(disk: Disk) -> None:
     with disk.run() as run:
         assert ONE in run.known()
     assert check(disk.path) == "ok"
+
+
+def test_damage_that_shows_only_in_use(disk: Disk) -> None:
+    """An index that lacks a row is no damage to a quick look at the file."""
+    with disk.run() as run:
+        run.grants.put(ONE, entry())
+    with disk.other_hand() as hand:
+        (version,) = hand.execute("PRAGMA schema_version").fetchone()
+        index = hand.execute("SELECT * FROM sqlite_schema WHERE name = 'rows_by_end'").fetchone()
+        hand.execute("PRAGMA writable_schema = ON")
+        hand.execute("DELETE FROM sqlite_schema WHERE name = 'rows_by_end'")
+        hand.execute(f"PRAGMA schema_version = {version + 1}")
+    with disk.other_hand() as hand:
+        hand.execute("UPDATE rows SET ends = ends + 1")
+        hand.execute("PRAGMA writable_schema = ON")
+        hand.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", index)
+        hand.execute(f"PRAGMA schema_version = {version + 2}")
+    with disk.run() as run:
+        assert set(run.known()) == {ONE}
+        run.grants.forget(ONE)
+        run.grants.put(TWO, entry())
+        run.flush()
+        run.grants.put(TWO, entry("New"))
+        run.flush()
+        assert run.store.trouble == ""
+    assert list(disk.path.parent.glob("scopegate.db.corrupt-*"))
+    with disk.run() as run:
+        assert {token: known.grants.scopes for token, known in run.known().items()} == {TWO: {"New"}}
 
 
 # --- schema ---------------------------------------------------------------------------------------------------
