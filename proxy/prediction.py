@@ -32,6 +32,7 @@ WHOLE_RESOURCE = "*"
 """The scope name of a `Lack` that covers every scope on its resources (8x8: "no access to this PBX at all")."""
 _NO_PLACE = frozenset({""})
 """Where a right must hold for a request that names no resource."""
+_GRANTED = frozenset({Holding.HELD, Holding.PRESUMED})
 _RANK = {Holding.LACKING: 0, Holding.UNKNOWN: 1, Holding.PRESUMED: 2, Holding.HELD: 3}
 
 
@@ -73,7 +74,7 @@ def holding(
         return Holding.LACKING
     holders = implied_by.get(scope, frozenset())
     state = min((_reading(scope, holders, grants, place) for place in _places(resources)), key=_RANK.__getitem__)
-    return Holding.UNKNOWN if state is Holding.HELD and _is_blurred(scope, grants, resources) else state
+    return Holding.UNKNOWN if state in _GRANTED and _is_blurred(scope, grants, resources) else state
 
 
 def _names(resources: Resources) -> frozenset[str]:

@@ -252,3 +252,9 @@ def test_no_access_to_a_resource_at_all_denies_operations_whose_requirement_is_n
 def test_an_operation_that_worked_against_the_catalogue_is_not_denied_twice(grants: Grants, resources: Resources) -> None:
     records = operation(OneOf((("CDR",), ("Admin",))))
     assert predict(records, grants, resources) == Permit(records)
+
+
+@pytest.mark.parametrize("held", ["ReadCallLog", "ReadCallRecording"])
+def test_what_is_lacking_somewhere_is_in_doubt_everywhere_also_where_it_is_only_implied(held: str) -> None:
+    refused = Grants(frozenset({held}), lacking=frozenset({Lack("ReadCallLog", ON_NORTH.resources)}))
+    assert holding("ReadCallLog", refused, Unbounded(), INCLUDES) is Holding.UNKNOWN
