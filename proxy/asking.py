@@ -81,7 +81,7 @@ def ask(
             if knowledge is not None
             else Evidence(Source.NONE, 0)
         )
-        told = explain("", vendor, denial, knowledge, evidence)
+        told = explain("", vendor, denial, knowledge, evidence, asked=True)
         members |= {name: told[name] for name in ("reason", "missing", "evidence", "explanation", "remediation", "documentation")}
     return Asked(prediction, members)
 

@@ -46,8 +46,13 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def explain(decision_id: str, vendor: Vendor, denial: Denial, knowledge: Knowledge | None, evidence: Evidence) -> dict[str, object]:
-    """Return the `scopegate` member: what was decided, on what ground, and how to end it."""
+def explain(
+    decision_id: str, vendor: Vendor, denial: Denial, knowledge: Knowledge | None, evidence: Evidence, *, asked: bool = False
+) -> dict[str, object]:
+    """Return the `scopegate` member: what was decided, on what ground, and how to end it.
+
+    `asked`: there is no request, somebody only asks what would become of one.
+    """
     operation = denial.match.operation if denial.match is not None else None
     return {
         "decision_id": decision_id,
@@ -60,7 +65,7 @@ def explain(decision_id: str, vendor: Vendor, denial: Denial, knowledge: Knowled
         "held": held(knowledge),
         "missing": [list(alternative) for alternative in denial.missing],
         "evidence": evidence.as_json(),
-        "explanation": paragraph(vendor, denial, knowledge, evidence),
+        "explanation": paragraph(vendor, denial, knowledge, evidence, asked=asked),
         "remediation": list(vendor.remediation(denial)),
         "documentation": list(vendor.documentation(denial)),
     }
@@ -81,13 +86,13 @@ def held(knowledge: Knowledge | None) -> list[str]:
     return (scopes + bound)[:MAX_HELD]
 
 
-def paragraph(vendor: Vendor, denial: Denial, knowledge: Knowledge | None, evidence: Evidence) -> str:
+def paragraph(vendor: Vendor, denial: Denial, knowledge: Knowledge | None, evidence: Evidence, *, asked: bool = False) -> str:
     """Return one paragraph that a developer understands who has never heard of this proxy."""
     if denial.reason not in (Reason.MISSING_SCOPE, Reason.MISSING_LICENCE):
         return f"{denial.message} The request was answered by the proxy and not sent to {vendor.title}."
     operation = denial.match.operation if denial.match is not None else None
     sentences = [
-        f"{vendor.title} would refuse this request, so the proxy answered it and did not send it.",
+        f"{vendor.title} would refuse this request{'' if asked else ', so the proxy answered it and did not send it'}.",
         _need(denial, operation),
         _have(denial, knowledge),
         _ground(evidence),

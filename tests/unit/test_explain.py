@@ -107,3 +107,9 @@ def test_a_whole_resource_lack_takes_everything_there() -> None:
 
 def test_times_are_rfc_3339() -> None:
     assert timestamp(0.9) == "1970-01-01T00:00:00Z"
+
+
+def test_where_somebody_only_asks_nothing_was_answered_or_sent() -> None:
+    text = paragraph(VENDOR, denial(), None, NO_EVIDENCE, asked=True)
+    assert text.startswith("acme would refuse this request. ")
+    assert "did not send" not in text
