@@ -16,6 +16,16 @@ from proxy.model import Mode
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end of a connection: its address, without the port."""
+
+    address: str = ""
+
+
+NO_PEER: Final = Peer()
+
+
+@dataclass(frozen=True, slots=True)
 class Client:
     """One internal app. `known` is false for a caller that no configured key identifies."""
 

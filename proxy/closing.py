@@ -191,4 +191,9 @@ def _exchange(ruling: Ruling, result: Result, kind: ResponseKind, actual: Actual
         result.duration,
         result.vendor_duration,
         memo,
+        ruling.peer.address,
+        operation,
+        ruling.knowledge,
+        ruling.resources,
+        ruling.prediction,
     )

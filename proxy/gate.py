@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from proxy import errors
 from proxy.answers import refuse
-from proxy.clients import Client, identify_client
+from proxy.clients import NO_PEER, Client, Peer, identify_client
 from proxy.credentials import Fingerprint, Fingerprinter, Secret
 from proxy.errors import Fault
 from proxy.grants import Knowledge
@@ -66,12 +66,13 @@ class Gate:
 
     # --- the way of one request
 
-    def open(self, method: str, raw_target: bytes, head: RequestHead) -> Ruling:
-        """Rule on one request: forward it, or answer it (`ruling.answer`)."""
+    def open(self, method: str, raw_target: bytes, head: RequestHead, peer: Peer = NO_PEER) -> Ruling:
+        """Rule on one request of `peer`: forward it, or answer it (`ruling.answer`)."""
         same = self._repeats.find(method, raw_target, head, self._clocks.now())
         if same is not None:
             return self._again(same)
         ruling = self._begin(method, head)
+        ruling.peer = peer
         fault = self._read(ruling, raw_target, head)
         if fault is not None:
             return refuse(ruling, fault)
@@ -89,9 +90,11 @@ class Gate:
             ruling.answer = same.kept.answer(ruling)
         return ruling
 
-    def reject(self, fault: Fault, method: str = "") -> Ruling:
+    def reject(self, fault: Fault, method: str = "", peer: Peer = NO_PEER) -> Ruling:
         """Rule on a message that could not be read: answer it with `fault`."""
-        return refuse(self._begin(method, None), fault)
+        ruling = self._begin(method, None)
+        ruling.peer = peer
+        return refuse(ruling, fault)
 
     def refuse(self, ruling: Ruling, fault: Fault) -> Ruling:
         """Turn a ruling into the answer for one of the proxy's own faults; return it."""

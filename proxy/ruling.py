@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 from proxy.catalog import Match
-from proxy.clients import UNIDENTIFIED, Client
+from proxy.clients import NO_PEER, UNIDENTIFIED, Client, Peer
 from proxy.credentials import Fingerprint
 from proxy.explain import NO_EVIDENCE, Evidence
 from proxy.grants import GrantStore, Knowledge
@@ -73,6 +73,7 @@ class Ruling:
         self.effective_method = method
         self.head = head
         self.mount: Mount | None = None
+        self.peer: Peer = NO_PEER
         self.client: Client = UNIDENTIFIED
         self.mode: Mode = Mode.OFF
         self.target: Target | None = None
@@ -100,6 +101,7 @@ class Ruling:
         copy = Ruling(decision_id, started_at, self.method, self.head)
         copy.effective_method = self.effective_method
         copy.mount = self.mount
+        copy.peer = self.peer
         copy.client = self.client
         copy.mode = self.mode
         copy.target = self.target

@@ -5,6 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from proxy.grants import Knowledge
+from proxy.model import NO_RESOURCES, Prediction, Resources
+from proxy.model import Operation as CatalogRow
+
 
 class Decision(StrEnum):
     """The value of the `Scopegate-Decision` header."""
@@ -105,3 +109,11 @@ class Exchange(NamedTuple):
     vendor_duration: float
     memo: dict[object, Any] | None = None
     """Scratch space for recorders, shared by exchanges that differ in nothing but ids, times and sizes; None where there is none."""
+    peer: str = ""
+    """The address of the app's connection, without its port."""
+    row: CatalogRow | None = None
+    """The catalogue's row, None where no operation was found."""
+    knowledge: Knowledge | None = None
+    """What was known of the token when the request was decided; what the answer taught is not in it."""
+    resources: Resources = NO_RESOURCES
+    prediction: Prediction | None = None

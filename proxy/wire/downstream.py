@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from proxy import errors
+from proxy.clients import NO_PEER
 from proxy.headers import RequestHead, read_request
 from proxy.wire.limits import HALF_CLOSED_S, LINGER_S, MAX_CODING_BYTES, MAX_CODING_SHARE, WRITE_HIGH_WATER, Limits
-from proxy.wire.sockets import is_reset, reset_on_close
+from proxy.wire.sockets import is_reset, peer_of, reset_on_close
 from proxy.wire.turn import Turn
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class ClientConnection:
     __slots__ = (
         "_closing", "_coding_bytes", "_dead", "_fields", "_half_closed_at", "_head", "_head_bytes", "_head_since", "_idle_since",
         "_known_fields", "_known_head", "_leave_by", "_listener", "_out", "_parser", "_pauses", "_pumping", "_receiving", "_target",
-        "draining", "served", "transport", "turns", "upload_held", "write_paused",
+        "draining", "peer", "served", "transport", "turns", "upload_held", "write_paused",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
@@ -48,6 +49,7 @@ class ClientConnection:
         self._known_head: RequestHead | None = None
         self._target = b""
         self._head_since = self._idle_since = self._half_closed_at = self._leave_by = 0.0
+        self.peer = NO_PEER
         self._head = self._dead = self._closing = self._pumping = self.draining = self.write_paused = self.upload_held = False
 
     # --- asyncio's side
@@ -56,6 +58,7 @@ class ClientConnection:
         """Take the transport; one connection too many is told so."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        self.peer = peer_of(self.transport)
         self._idle_since = self._listener.service.loop.time()
         if not self._listener.add(self):
             self._reject(errors.FULL)
@@ -209,9 +212,9 @@ class ClientConnection:
         begun_at = service.now()
         name = _METHODS.get(method) or method.decode("ascii")
         if limit and (head.content_length or 0) > limit:
-            ruling = service.gate.reject(errors.BODY_TOO_LARGE, name)
+            ruling = service.gate.reject(errors.BODY_TOO_LARGE, name, self.peer)
         else:
-            ruling = service.gate.open(name, self._target, head)
+            ruling = service.gate.open(name, self._target, head, self.peer)
         keep_alive = self._parser.should_keep_alive()
         self._add(Turn(self, service, ruling, method, begun_at, keep_alive=keep_alive, old_client=version == "1.0"))
 
@@ -225,7 +228,7 @@ class ClientConnection:
     def _reject(self, fault: Fault, method: bytes = b"") -> None:
         """Answer what could not be read, in its turn, and stop parsing."""
         service = self._listener.service
-        turn = Turn(self, service, service.gate.reject(fault), method, service.now(), keep_alive=False, old_client=False)
+        turn = Turn(self, service, service.gate.reject(fault, "", self.peer), method, service.now(), keep_alive=False, old_client=False)
         self._add(turn)
         self._dead, self._head = True, False
         self._receiving = None

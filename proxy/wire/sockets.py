@@ -8,6 +8,8 @@ import socket
 import struct
 from typing import Final
 
+from proxy.clients import NO_PEER, Peer
+
 _LINGER_OFF: Final = struct.pack("ii", 1, 0)
 
 
@@ -16,6 +18,12 @@ def reset_on_close(transport: asyncio.Transport) -> None:
     plain = transport.get_extra_info("socket")
     if plain is not None and not transport.is_closing():
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_OFF)
+
+
+def peer_of(transport: asyncio.Transport) -> Peer:
+    """Return who is at the other end; nobody in particular where the transport cannot tell (a Unix socket, a connection lost)."""
+    name = transport.get_extra_info("peername")
+    return Peer(name[0]) if isinstance(name, tuple) else NO_PEER
 
 
 def is_reset(transport: asyncio.Transport) -> bool:

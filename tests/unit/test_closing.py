@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 import pytest
 
 from proxy import errors
+from proxy.clients import Peer
 from proxy.closing import Result
 from proxy.credentials import Secret
-from proxy.model import Grants, Lack, Mode, Source
+from proxy.model import NO_RESOURCES, Grants, Lack, Mode, Permit, Source
 from proxy.telemetry.exchange import Actual, CacheResult, Decision, Exchange, Outcome, Predicted, ResponseKind
 from tests.gates import BIG_BODY, FINGERPRINTER, WALL, House, client, make_head, plans, refusal_of_8x8, refusal_of_ringcentral
 
@@ -35,6 +36,8 @@ def test_every_field_of_an_exchange() -> None:
     house = House(plans(), [client("app")])
     fingerprint = house.hold(TOKEN, "ReadCallLog")
     ruling = house.ask("POST", LOG + "?_method=GET&secret=canary", token=TOKEN, key="key-of-app", X_Request_ID="mine")
+    ruling.peer = Peer("192.0.2.7")
+    assert ruling.match is not None
     exchange = house.close(ruling, 200, request_bytes=1, response_bytes=2, duration=3.0, vendor_duration=2.5)
     assert exchange._replace(memo=None) == Exchange(
         decision_id=ruling.decision_id,
@@ -64,6 +67,11 @@ def test_every_field_of_an_exchange() -> None:
         response_bytes=2,
         duration=3.0,
         vendor_duration=2.5,
+        peer="192.0.2.7",
+        row=ruling.match.operation,
+        knowledge=house.stores["rc"].get(fingerprint, house.clock.now()),
+        resources=NO_RESOURCES,
+        prediction=Permit(ruling.match.operation),
     )
 
 
