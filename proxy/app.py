@@ -21,6 +21,7 @@ from proxy.clocks import SystemClocks
 from proxy.closing import LEARNING_ERROR
 from proxy.compose import Knowledge, Parts, build_service
 from proxy.credentials import Fingerprinter, Secret
+from proxy.evidence import Ledger
 from proxy.gate import Clocks
 from proxy.identifiers import IdMaker
 from proxy.judge import PREDICTION_ERROR
@@ -56,6 +57,7 @@ class App:
         self._clocks = clocks or SystemClocks()
         self._knowledge = Knowledge({}, {})
         self._recent = Recent()
+        self._ledgers: tuple[Ledger, ...] = ()
         self._writer = LineWriter(log_descriptor) if log_descriptor is not None and loaded.settings.log.decisions else None
         self._metrics = Metrics(known_labels(loaded), version=__version__, cache_sizes=self._cache_sizes)
         self._metrics.config_loaded(loaded.digest[:12], self._clocks.wall())
@@ -100,14 +102,16 @@ class App:
 
     async def _open_store(self) -> None:
         try:
-            self._store = make_store(self._loaded, self._clocks)
+            self._store = make_store(self._loaded, self._clocks, self._ledgers)
         except KeyFileError as error:
             raise StartError(str(error)) from error
         if self._store is not None:
-            await take_over(self._store, self._knowledge, self._loaded)
+            await take_over(self._store, self._knowledge, self._loaded, self._ledgers)
 
     def _close_store(self) -> None:
         if self._store is not None:
+            for ledger in self._ledgers:
+                ledger.save()
             self._store.close()
 
     def _checks(self) -> Mapping[str, ReadyCheck]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Final
 
 from proxy.admin.backend import Readiness
 from proxy.compose import Knowledge
+from proxy.evidence import Ledger
 from proxy.gate import Clocks
 from proxy.settings import Loaded
 from proxy.stores.basis import knowledge_basis
@@ -22,14 +24,15 @@ LOAD_PATIENCE_S: Final = 60.0
 log = logging.getLogger("scopegate")
 
 
-def make_store(loaded: Loaded, clocks: Clocks) -> EmbeddedStore | None:
+def make_store(loaded: Loaded, clocks: Clocks, ledgers: Iterable[Ledger] = ()) -> EmbeddedStore | None:
     """Return the store that a configuration asks for, not started; None where it asks for none. Raise `KeyFileError`."""
     state = loaded.settings.state
     if state is None:
         return None
     keys = Keys(state.key) if state.key is not None else KeyFile(state.path.with_name(state.path.name + ".key"))
     options = StoreOptions(state.path, state.max_bytes)
-    return EmbeddedStore(options, keys, _expected(loaded), lambda: Anchor(clocks.now(), clocks.wall()))
+    decoders = {ledger.kind: ledger.decode for ledger in ledgers}
+    return EmbeddedStore(options, keys, _expected(loaded), lambda: Anchor(clocks.now(), clocks.wall()), decoders)
 
 
 def _expected(loaded: Loaded) -> dict[str, Expected]:
@@ -40,8 +43,10 @@ def _expected(loaded: Loaded) -> dict[str, Expected]:
     }
 
 
-async def take_over(store: EmbeddedStore, knowledge: Knowledge, loaded: Loaded, patience_s: float = LOAD_PATIENCE_S) -> None:
-    """Fill memory with what earlier runs knew; from then on the store hears of every change."""
+async def take_over(
+    store: EmbeddedStore, knowledge: Knowledge, loaded: Loaded, ledgers: Iterable[Ledger] = (), patience_s: float = LOAD_PATIENCE_S
+) -> None:
+    """Fill memory and ledgers with what earlier runs knew; from then on the store hears of every change."""
     found = asyncio.wrap_future(store.start())
     await asyncio.wait([found], timeout=patience_s)
     if not found.done():
@@ -52,6 +57,10 @@ async def take_over(store: EmbeddedStore, knowledge: Knowledge, loaded: Loaded, 
         if found.done() and name in found.result():
             found.result()[name].fill(grants, memory)
         grants.observer = memory.observer = store.watcher(name)
+    remembered = found.result().values() if found.done() else ()
+    for ledger in ledgers:
+        ledger.restore(row for each in remembered for row in reversed(each.evidence.get(ledger.kind, ())))
+        ledger.sink = store.evidence(ledger.kind)
 
 
 def store_readiness(store: EmbeddedStore) -> Readiness:

@@ -14,15 +14,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from proxy.stores.keys import KeyFile, KeyFileError, Keys
-from proxy.stores.loading import Expected, Remembered
+from proxy.stores.loading import Decoder, Expected, Remembered
 from proxy.stores.mirror import DROP_REASONS, HEARTBEAT_S, Mirror
 from proxy.stores.pending import KINDS, Pending
 from proxy.stores.sqlite import CorruptError, NewerSchemaError, is_corruption
 from proxy.stores.timeline import Anchor
-from proxy.stores.watching import Watcher
+from proxy.stores.watching import EvidenceSink, Watcher
 from proxy.telemetry.labels import Reading, Values
 
 LINGER_S: Final = 0.1
@@ -48,15 +49,23 @@ class StoreOptions:
 class EmbeddedStore:
     """One database and the thread that alone touches it. `clocks` returns what both clocks say, on any thread.
 
-    `start`, fill memory with the result, set a `watcher` on each vendor's store and memory, and at the end `close`.
+    `start`, fill memory with the result, set a `watcher` on each vendor's store and memory, and at the end `close`. `decoders` read
+    the rows of ledgers by kind; a ledger's rows go to the `evidence` sink of its kind.
     """
 
-    def __init__(self, options: StoreOptions, keys: Keys | KeyFile, expected: Mapping[str, Expected], clocks: Callable[[], Anchor]) -> None:
+    def __init__(
+        self,
+        options: StoreOptions,
+        keys: Keys | KeyFile,
+        expected: Mapping[str, Expected],
+        clocks: Callable[[], Anchor],
+        decoders: Mapping[str, Decoder] = MappingProxyType({}),
+    ) -> None:
         self._options = options
         key_file = keys if isinstance(keys, KeyFile) else None
         self.keys = keys.keys if isinstance(keys, KeyFile) else keys
         self._expected = expected
-        self._mirror = Mirror(options.path, options.max_bytes, self.keys, key_file, expected, clocks)
+        self._mirror = Mirror(options.path, options.max_bytes, self.keys, key_file, expected, clocks, decoders)
         self._pending = Pending()
         self._trouble = ""
         self._writes = {"written": 0, "failed": 0}
@@ -80,6 +89,10 @@ class EmbeddedStore:
     def watcher(self, vendor: str) -> Watcher:
         """Return the observer of a vendor's store and memory."""
         return Watcher(vendor, self._expected[vendor].basis, self._pending, self.keys, self._nudge)
+
+    def evidence(self, kind: str) -> EvidenceSink:
+        """Return where the rows of the ledger of this kind are kept."""
+        return EvidenceSink(kind, self._pending, self.keys, self._nudge)
 
     def _nudge(self) -> None:
         if not self._wake.is_set():

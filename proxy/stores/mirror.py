@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from proxy.stores.keys import KeyFile, Keys
-from proxy.stores.loading import LOADING_REASONS, Expected, Loading, Remembered, sealed_place
+from proxy.stores.loading import LOADING_REASONS, Decoder, Expected, Loading, Remembered, sealed_place
 from proxy.stores.pending import Batch, Place, Value
 from proxy.stores.sqlite import CorruptError, Database, NewRow, Writing, move_aside
 from proxy.stores.timeline import Anchor, shifts
@@ -33,7 +33,7 @@ log = logging.getLogger("scopegate")
 class Mirror:
     """The file at `path`, opened when it is first needed. Errors of the disk are the caller's; what is not stored is in `dropped`.
 
-    `clocks` returns what both clocks say. Nothing is taken over of vendors that are not `expected`.
+    `clocks` returns what both clocks say, `decoders` read evidence by kind. Nothing is taken over of vendors that are not `expected`.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Mirror:
         key_file: KeyFile | None,
         expected: Mapping[str, Expected],
         clocks: Callable[[], Anchor],
+        decoders: Mapping[str, Decoder],
     ) -> None:
         self._path = path
         self._max_bytes = max_bytes
@@ -51,6 +52,7 @@ class Mirror:
         self._key_file = key_file
         self._expected = expected
         self._clocks = clocks
+        self._decoders = decoders
         self._run = secrets.randbits(62)
         self._shifts: Mapping[int, float] = {}
         self._database: Database | None = None
@@ -67,7 +69,7 @@ class Mirror:
         """Return what earlier runs knew, by vendor; what cannot be trusted is taken away with the next writing."""
         database, here = self._opened(), self._clocks()
         self._shifts = shifts(database.anchors(), here)
-        loading = Loading(self._keys, self._expected, self._shifts, here.now)
+        loading = Loading(self._keys, self._expected, self._shifts, here, self._decoders)
         loading.take(database.rows())
         self.dropped.update(loading.dropped)
         self._first = [*_batches(dict.fromkeys(loading.gone)), *_batches(dict(loading.reseal))]
@@ -139,9 +141,9 @@ class Mirror:
         return NewRow(place, value.ends, self._keys.seal(plain, sealed_place(place, self._run)))
 
     def _purge(self, database: Database) -> None:
-        now = self._clocks().now
+        now, wall = self._clocks()
         limits = [(self._run, now), *((run, now - shift) for run, shift in self._shifts.items())]
-        self.dropped[ENDED] += database.purge(limits)
+        self.dropped[ENDED] += database.purge(limits, wall)
         self._beat_at = now
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -13,8 +13,12 @@ GRANT: Final = "grant"
 TIE: Final = "tie"
 SHAPE: Final = "shape"
 USER: Final = "user"
-KINDS: Final = (GRANT, TIE, SHAPE, USER)
+USAGE: Final = "usage"
+SCORE: Final = "score"
+KINDS: Final = (GRANT, TIE, SHAPE, USER, USAGE, SCORE)
 OF_TOKENS: Final = (GRANT, TIE)
+OF_EVIDENCE: Final = (USAGE, SCORE)
+"""Rows of ledgers: they end by the wall clock, and are not wiped, because what is out of date in them denies nothing."""
 
 
 class Place(NamedTuple):
@@ -31,7 +35,10 @@ class Place(NamedTuple):
 
 
 class Value(NamedTuple):
-    """What a row shall hold. `encode` is called on the writing thread; `ends` is a moment of the steady clock, None: never."""
+    """What a row shall hold. `encode` is called on the writing thread; `ends` is a moment, None: never.
+
+    It is one of the steady clock, or of the wall clock where the row is evidence.
+    """
 
     encode: Callable[[], bytes]
     ends: float | None = None
@@ -39,7 +46,8 @@ class Value(NamedTuple):
 
 @dataclass(slots=True)
 class Batch:
-    """Changes to be made together: first everything goes (`wiped`) or what vendors' tokens had (`cleared`), then `changes` are made.
+    """Changes to be made together: first everything but evidence goes (`wiped`) or what vendors' tokens had (`cleared`), then
+    `changes` are made.
 
     A change to None takes the row away.
     """
@@ -59,6 +67,7 @@ class Batch:
     def before(self, newer: Batch) -> Batch:
         """Return this batch and a newer one as one."""
         if newer.wiped:
+            newer.changes = evidence_in(self.changes) | newer.changes
             return newer
         for vendor in newer.cleared:
             self.clear(vendor)
@@ -70,7 +79,8 @@ class Pending:
     """The changes that are not written yet.
 
     Beyond `limit` rows nothing more is remembered: all that is waiting is dropped, and so must be what is on the disk, because
-    some of it would be out of date. Knowledge may be lost, but what was forgotten never comes back.
+    some of it would be out of date. Knowledge may be lost, but what was forgotten never comes back. Evidence stays, unless it is
+    too much itself.
     """
 
     def __init__(self, limit: int = MAX_PENDING) -> None:
@@ -96,9 +106,9 @@ class Pending:
             self._batch.clear(vendor)
 
     def wipe(self) -> None:
-        """Take away every row, the changes until now included."""
+        """Take away every row of knowledge, the changes until now included."""
         with self._lock:
-            self._batch = Batch(wiped=True)
+            self._batch = Batch(evidence_in(self._batch.changes), wiped=True)
 
     def take(self) -> Batch:
         """Take the changes out, to write them; until `done` or `give_back` they still count as not written."""
@@ -120,5 +130,13 @@ class Pending:
 
     def _bound(self) -> None:
         if len(self._batch.changes) > self._limit:
-            self.overflowed += len(self._batch.changes)
-            self._batch = Batch(wiped=True)
+            kept = evidence_in(self._batch.changes)
+            if len(kept) > self._limit // 2:
+                kept = {}
+            self.overflowed += len(self._batch.changes) - len(kept)
+            self._batch = Batch(kept, wiped=True)
+
+
+def evidence_in(changes: Mapping[Place, Value | None]) -> dict[Place, Value | None]:
+    """Return the changes of rows that are evidence."""
+    return {place: value for place, value in changes.items() if place.kind in OF_EVIDENCE}

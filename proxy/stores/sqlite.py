@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from proxy.stores.pending import OF_TOKENS, Place
+from proxy.stores.pending import OF_EVIDENCE, OF_TOKENS, Place
 from proxy.stores.timeline import Anchor
 
 MIGRATIONS: Final = (
@@ -56,6 +56,7 @@ class StoredRow(NamedTuple):
     place: Place
     run: int
     value: bytes
+    ends: float | None = None
 
 
 class NewRow(NamedTuple):
@@ -67,7 +68,7 @@ class NewRow(NamedTuple):
 
 
 class Writing(NamedTuple):
-    """What one transaction does, in this order. `cleared` are vendors whose tokens are taken away."""
+    """What one transaction does, in this order. `wiped`: evidence alone stays. `cleared` are vendors whose tokens are taken away."""
 
     wiped: bool
     cleared: Iterable[str]
@@ -126,10 +127,10 @@ class Database:
 
     def rows(self) -> Iterator[StoredRow]:
         """Yield every row, the newest first."""
-        for kind, vendor, key, run, value in self._connection.execute(
-            "SELECT kind, vendor, key, run, value FROM rows ORDER BY sequence DESC"
+        for kind, vendor, key, run, value, ends in self._connection.execute(
+            "SELECT kind, vendor, key, run, value, ends FROM rows ORDER BY sequence DESC"
         ):
-            yield StoredRow(Place(kind, vendor, key), run, value)
+            yield StoredRow(Place(kind, vendor, key), run, value, ends)
 
     @property
     def used_bytes(self) -> int:
@@ -147,7 +148,7 @@ class Database:
                 (self._run, *anchor),
             )
             if writing.wiped:
-                self._delete("1")
+                self._delete(f"kind NOT IN {OF_EVIDENCE}")
             for vendor in writing.cleared:
                 self._delete(f"vendor = ? AND kind IN {OF_TOKENS}", (vendor,))
             self._remove([*writing.gone, *(row.place for row in writing.rows)])
@@ -166,23 +167,27 @@ class Database:
         )
         self.counts.update(row.place.kind for row in rows)
 
-    def purge(self, limits: Iterable[tuple[int, float]]) -> int:
-        """Take away, for each run, the rows that ended by a moment of its clock; return how many."""
+    def purge(self, limits: Iterable[tuple[int, float]], wall: float) -> int:
+        """Take away, for each run, the rows that ended by a moment of its clock, and evidence that ended by `wall`; return how many."""
         with self._transaction():
-            count = sum(self._delete("run = ? AND ends <= ?", limit) for limit in limits)
+            count = sum(self._delete(f"run = ? AND ends <= ? AND kind NOT IN {OF_EVIDENCE}", limit) for limit in limits)
+            count += self._delete(f"kind IN {OF_EVIDENCE} AND ends <= ?", (wall,))
             self._connection.execute("DELETE FROM runs WHERE id <> ? AND id NOT IN (SELECT run FROM rows)", (self._run,))
         self._connection.execute("PRAGMA incremental_vacuum").fetchall()
         return count
 
     def trim(self) -> int:
-        """Take away the oldest rows until the file is within its bound; return how many."""
+        """Take away the oldest rows, evidence last, until the file is within its bound; return how many."""
         count = 0
         for _ in range(_TRIM_ROUNDS):
             if self.used_bytes <= self._max_bytes:
                 break
             share = max(1, self.counts.total() // _TRIM_ROUNDS)
             with self._transaction():
-                count += self._delete("sequence IN (SELECT sequence FROM rows ORDER BY sequence LIMIT ?)", (share,))
+                count += self._delete(
+                    f"sequence IN (SELECT sequence FROM rows ORDER BY kind IN {OF_EVIDENCE}, sequence LIMIT ?)",  # noqa: S608
+                    (share,),
+                )
         return count
 
     def _delete(self, condition: str, values: tuple[object, ...] = ()) -> int:

@@ -11,7 +11,7 @@ from proxy.memory import UserRecord
 from proxy.model import RefusalTemplate
 from proxy.stores import codec
 from proxy.stores.keys import Keys
-from proxy.stores.pending import GRANT, SHAPE, TIE, USER, Pending, Place, Value
+from proxy.stores.pending import GRANT, OF_EVIDENCE, SHAPE, TIE, USER, Pending, Place, Value
 
 
 class Watcher:
@@ -69,4 +69,28 @@ class Watcher:
 
     def _put(self, kind: str, key: bytes, value: Value | None) -> None:
         self._pending.put(Place(kind, self._vendor, key), value)
+        self._wake()
+
+
+class EvidenceSink:
+    """Where one ledger's rows go: the `Sink` of `proxy/evidence.py`."""
+
+    def __init__(self, kind: str, pending: Pending, keys: Keys, wake: Callable[[], None]) -> None:
+        if kind not in OF_EVIDENCE:
+            raise ValueError(f"{kind!r} is no kind of evidence")
+        self._kind = kind
+        self._pending = pending
+        self._keys = keys
+        self._wake = wake
+
+    def put(self, vendor: str, key: str, encode: Callable[[], bytes], ends: float) -> None:
+        """Keep a row, until the wall time `ends`."""
+        self._change(vendor, key, Value(encode, ends))
+
+    def gone(self, vendor: str, key: str) -> None:
+        """Keep it no longer."""
+        self._change(vendor, key, None)
+
+    def _change(self, vendor: str, key: str, value: Value | None) -> None:
+        self._pending.put(Place(self._kind, vendor, self._keys.hidden(key)), value)
         self._wake()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from proxy.credentials import Secret
 from proxy.grants import GrantStore, Knowledge, LackRecord
@@ -14,7 +15,8 @@ from proxy.memory import VendorMemory
 from proxy.model import Grants, Lack, RefusalTemplate, Source
 from proxy.stores.embedded import EmbeddedStore, StoreOptions
 from proxy.stores.keys import KeyFile, Keys
-from proxy.stores.loading import Expected
+from proxy.stores.loading import Decoder, Expected
+from proxy.stores.pending import SCORE, USAGE
 from proxy.stores.timeline import Anchor
 from proxy.vendors.base import ShapeSeen, UserAccess
 
@@ -54,6 +56,11 @@ def entry(scope: str = "ReadCallLogCanary", expires: float = 5_000.0, chain: str
     return known.with_lack(lack)
 
 
+def decode_text(data: bytes) -> str:
+    """Read a row of a ledger whose rows are texts."""
+    return data.decode("utf-8")
+
+
 SHAPE = ShapeSeen(RefusalTemplate(403, {"errorCode": "CannotCanary"}, {"x": "y"}), "variant")
 ACCESS = UserAccess("user-canary-42", 1, 2, {"canary-permission": "read"})
 
@@ -66,11 +73,13 @@ class Run:
     vendor: str
     grants: GrantStore
     memory: VendorMemory = field(default_factory=VendorMemory)
+    evidence: dict[str, list[str]] = field(default_factory=dict)
 
     def begin(self) -> None:
         found = self.store.start().result(WAIT_S)
         if self.vendor in found:
             found[self.vendor].fill(self.grants, self.memory)
+            self.evidence = found[self.vendor].evidence
         self.grants.observer = self.memory.observer = self.store.watcher(self.vendor)
 
     def flush(self) -> None:
@@ -105,9 +114,10 @@ class Disk:
         basis: str = "basis",
         max_tokens: int = 1_000_000,
         max_bytes: int = 2**28,
+        decoders: Mapping[str, Decoder] = MappingProxyType({USAGE: decode_text, SCORE: decode_text}),
     ) -> Iterator[Run]:
         options = StoreOptions(self.path, max_bytes, linger_s=0.001, retry_s=0.01)
-        store = EmbeddedStore(options, keys or Keys((KEY,)), {vendor: Expected(basis, max_tokens)}, self.clocks)
+        store = EmbeddedStore(options, keys or Keys((KEY,)), {vendor: Expected(basis, max_tokens)}, self.clocks, decoders)
         run = Run(store, vendor, GrantStore(max_tokens))
         run.begin()
         try:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from proxy.stores.pending import GRANT, SHAPE, Batch, Pending, Place, Value
+from proxy.stores.pending import GRANT, SHAPE, USAGE, Batch, Pending, Place, Value
 
 
 def place(number: int, kind: str = GRANT, vendor: str = "v") -> Place:
@@ -98,3 +98,27 @@ def test_after_a_wipe_older_changes_are_not_made() -> None:
 def test_no_two_places_have_the_same_label() -> None:
     places = [Place("a", "bc", b"d"), Place("ab", "c", b"d"), Place("a", "b", b"cd"), Place("a", "b", b"1:cd")]
     assert len({each.label() for each in places}) == len(places)
+
+
+def test_evidence_outlives_a_wipe() -> None:
+    pending, usage = Pending(), value(b"usage")
+    pending.put(place(1), value(b"1"))
+    pending.put(place(2, USAGE), usage)
+    older = pending.take()
+    pending.put(place(3, USAGE), usage)
+    pending.wipe()
+    pending.give_back(older)
+    assert pending.take() == Batch({place(2, USAGE): usage, place(3, USAGE): usage}, wiped=True)
+
+
+def test_beyond_the_bound_evidence_stays_unless_it_is_too_much_itself() -> None:
+    pending, usage = Pending(limit=4), value(b"usage")
+    for number in range(2):
+        pending.put(place(number, USAGE), usage)
+    for number in range(3):
+        pending.put(place(number), value(b"1"))
+    assert pending.take() == Batch({place(0, USAGE): usage, place(1, USAGE): usage}, wiped=True)
+    assert pending.overflowed == 3
+    for number in range(5):
+        pending.put(place(number, USAGE), usage)
+    assert pending.take() == Batch(wiped=True)
