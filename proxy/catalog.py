@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from proxy.model import Operation, RefusalPattern, RefusalTemplate, ScopeInfo, TokenEndpoint, TokenPlace
+from proxy.model import KnownError, Operation, RefusalPattern, RefusalTemplate, ScopeInfo, TokenEndpoint, TokenPlace
 
 
 class CatalogError(ValueError):
@@ -123,6 +123,7 @@ class Catalog:
     token_in: TokenPlace | None = None
     refusal: RefusalTemplate | None = None
     recognise: tuple[RefusalPattern, ...] = ()
+    errors: tuple[KnownError, ...] = ()
     _root: _Node = field(default_factory=_Node, repr=False, compare=False)
 
     def find(self, method: str, path: str) -> Match | None:
@@ -161,6 +162,7 @@ def compile_catalog(
     token_in: TokenPlace | None = None,
     refusal: RefusalTemplate | None = None,
     recognise: tuple[RefusalPattern, ...] = (),
+    errors: tuple[KnownError, ...] = (),
 ) -> Catalog:
     """Compile operations into a `Catalog`; raise `CatalogError` where two of them match the same requests or share an id."""
     rows, root, ids = tuple(operations), _Node(), set[str]()
@@ -170,4 +172,6 @@ def compile_catalog(
         ids.add(operation.id)
         _add(root, operation)
     infos = scopes or {}
-    return Catalog(vendor, source, infos, aliases or {}, rows, implied_by(infos), token_endpoints, token_in, refusal, recognise, root)
+    return Catalog(
+        vendor, source, infos, aliases or {}, rows, implied_by(infos), token_endpoints, token_in, refusal, recognise, errors, root
+    )

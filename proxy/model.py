@@ -81,6 +81,18 @@ class Holding(StrEnum):
     LACKING = "lacking"
 
 
+class ErrorKind(StrEnum):
+    """What an error of a vendor is about."""
+
+    APP_PERMISSION = "app_permission"
+    USER_PERMISSION = "user_permission"
+    LICENCE_OR_ACCESS_LEVEL = "licence_or_access_level"
+    PLAN = "plan"
+    NOT_AUTHENTICATED = "not_authenticated"
+    RATE_LIMIT = "rate_limit"
+    BAD_REQUEST = "bad_request"
+
+
 # --- requirements ---------------------------------------------------------------------------------------
 
 
@@ -280,3 +292,22 @@ class RefusalPattern:
     status: int
     json: Mapping[str, object]
     scope_from: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownError:
+    """What is known about one error of a vendor: how it is recognised, what it means, and who can end it.
+
+    It is meant where the answer bears one of `codes` (if given) and its text fits the regular expression `text` (if given), whose groups
+    `scope`, `user` and `resource` say what it names. With `text` given, codes and status need not have been pasted.
+    """
+
+    id: str
+    kind: ErrorKind
+    meaning: str
+    whose: str
+    status: int | None = None
+    codes: tuple[str, ...] = ()
+    text: str | None = None
+    remediation: tuple[str, ...] = ()
+    documentation: tuple[str, ...] = ()

@@ -179,6 +179,27 @@ def explain(
     return explaining.explain(question, file, as_json=output_format == "json")
 
 
+@click.command("explain-error")
+@click.option("--vendor", help="Whose error it is: a vendor of the configuration; without --config: ringcentral, 8x8 or newvoicemedia.")
+@click.option("--config", "file", type=_FILE, help="Look it up in this configuration's catalogues; without it, in the shipped ones.")
+@click.argument("body", default="-", metavar="[BODY or -]")
+@format_option
+def explain_error(vendor: str | None, file: Path | None, body: str, output_format: str) -> int:
+    """Say what an error pasted from a log means.
+
+    BODY is the answer's body, with or without its head, or a log line that holds it: the vendor's own or the proxy's. Without it,
+    or with -, standard input is read. Works offline. Exit code 0: it is known, 5: it is not.
+
+    \b
+    Example:
+      scopegate explain-error --vendor 8x8 'user(a@example.com) does not have access to api category(CDR) for pbxId([acmecorp]).'
+      grep 01KA8Z proxy.log | scopegate explain-error
+    """
+    from proxy.cli import diagnosing
+
+    return diagnosing.explain_error(diagnosing.read_input(body), vendor, file, as_json=output_format == "json")
+
+
 @click.group()
 def catalog() -> None:
     """List, show and lint vendor operations.
@@ -244,4 +265,4 @@ def lint(files: Sequence[Path], output_format: str) -> int:
     return cataloguing.lint(files, as_json=output_format == "json")
 
 
-COMMANDS: Final = (serve, demo, simulate, check_config, schema, explain, catalog)
+COMMANDS: Final = (serve, demo, simulate, check_config, schema, explain, explain_error, catalog)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from proxy.catalog import Catalog, compile_catalog, is_parameter
 from proxy.model import (
+    KnownError,
     NotKnown,
     OneOf,
     Operation,
@@ -21,7 +22,7 @@ from proxy.model import (
     TokenEndpoint,
     TokenPlace,
 )
-from proxy.settings.catalog_schema import CatalogFile, OperationRow, ScopeDefaults, ScopeRow
+from proxy.settings.catalog_schema import CatalogFile, ErrorRow, OperationRow, ScopeDefaults, ScopeRow
 from proxy.settings.document import Document, read_document
 from proxy.settings.messages import findings
 from proxy.settings.problems import KeyPath, Problems, collect
@@ -69,6 +70,7 @@ def cross_checks(data: object) -> Iterator[Finding]:
     yield from _same_requests(complete)
     for path, row in complete:
         yield from _row(path, row)
+    yield from _errors(data.get("errors"))
     yield from alias_cycles(data.get("aliases"))
 
 
@@ -108,6 +110,20 @@ def _row(path: KeyPath, row: Mapping[str, object]) -> Iterator[Finding]:
             yield (*path, "resource", "name"), "names no parameter of the path"
 
 
+def _errors(rows: object) -> Iterator[Finding]:
+    """Find errors that nothing tells apart from others: without code and text, or with a name that was used before."""
+    seen: set[object] = set()
+    for index, row in enumerate(rows if isinstance(rows, list) else []):
+        if not isinstance(row, dict):
+            continue
+        if not row.get("code") and row.get("text") is None:
+            yield ("errors", index), "needs a code, a text or both"
+        name = row.get("id")
+        if isinstance(name, str) and name in seen:
+            yield ("errors", index, "id"), "another error has this id"
+        seen.add(name if isinstance(name, str) else index)
+
+
 def alias_cycles(aliases: object) -> Iterator[Finding]:
     """Find aliases that lead back to themselves."""
     if not isinstance(aliases, dict):
@@ -145,6 +161,7 @@ def _compile(rows: CatalogFile) -> Catalog:
         token_in=_token_place(rows),
         refusal=_refusal(rows),
         recognise=tuple(RefusalPattern(row.status, row.members, row.scope_from) for row in rows.recognise),
+        errors=tuple(_error(row) for row in rows.errors),
     )
 
 
@@ -195,6 +212,10 @@ def _scope(name: str, row: ScopeRow, defaults: ScopeDefaults, aliases: Mapping[s
 
 def _filled(texts: tuple[str, ...], name: str, title: str) -> tuple[str, ...]:
     return tuple(text.replace("{scope}", name).replace("{title}", title) for text in texts)
+
+
+def _error(row: ErrorRow) -> KnownError:
+    return KnownError(row.id, row.kind, row.meaning, row.whose, row.status, row.code, row.text, row.remediation, row.documentation)
 
 
 def _token_place(rows: CatalogFile) -> TokenPlace | None:

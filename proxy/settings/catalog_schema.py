@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from proxy.catalog import is_parameter
-from proxy.model import OPERATION_SCOPE_PREFIX, AnyToken, Auth, NotKnown, OneOf, Origin, Requirement
+from proxy.model import OPERATION_SCOPE_PREFIX, AnyToken, Auth, ErrorKind, NotKnown, OneOf, Origin, Requirement
 from proxy.settings.values import Matching, Section, WholeNumber
 
 _SCOPE_RULE = "a scope's name has 1 to 128 printable ASCII characters, no quotes or backslashes, and no space at its ends"
@@ -61,6 +61,21 @@ def _is_whole_parameter(segment: str) -> bool:
     return is_parameter(segment) and not {"{", "}"} & set(segment[1:-1])
 
 
+def _read_error_text(value: object) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= 500:
+        raise ValueError("must be a regular expression of at most 500 characters")
+    try:
+        groups = re.compile(value).groupindex
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from error
+    if not set(groups) <= {"scope", "user", "resource"}:
+        raise ValueError("may only have groups named scope, user and resource")
+    return value
+
+
+ErrorText = Annotated[str, PlainValidator(_read_error_text), WithJsonSchema({"type": "string", "format": "regex"})]
+
+
 def _empty_for_none(value: object) -> object:
     return {} if value is None else value
 
@@ -69,6 +84,11 @@ def _list_for_one(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
 
+def _list_for_text(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+ErrorCode = Annotated[str, Field(min_length=1, max_length=128)]
 _REQUIRES_SCHEMA = {
     "anyOf": [
         {"const": "unknown"},
@@ -162,6 +182,25 @@ class RecogniseRow(Section):
     scope_from: ParameterName | None = Field(default=None, description="The member that names the missing scope.")
 
 
+class ErrorRow(Section):
+    """What one of the vendor's errors means, for `scopegate explain-error`."""
+
+    id: OperationId = Field(description="A name for it, such as user-permission.")
+    kind: ErrorKind = Field(description="What it is about.")
+    status: WholeNumber | None = Field(default=None, ge=400, le=599, description="The status it comes with, where one is documented.")
+    code: Annotated[tuple[ErrorCode, ...], BeforeValidator(_list_for_text)] = Field(
+        default=(), max_length=20, description="The error code that the answer bears, or a list of codes with the same meaning."
+    )
+    text: ErrorText | None = Field(
+        default=None,
+        description="A regular expression that fits its message; groups named scope, user and resource say what it names.",
+    )
+    meaning: Step = Field(description="What it means, in a sentence or two.")
+    whose: Step = Field(description="Who can end it, and in which console.")
+    remediation: Steps = Field(default=(), description="Steps that end it, after those for the scope that it names.")
+    documentation: Links = Field(default=(), description="Pages that tell more.")
+
+
 class CatalogFile(Section):
     """A Scopegate catalogue: what a vendor's operations require."""
 
@@ -181,3 +220,4 @@ class CatalogFile(Section):
     recognise: tuple[RecogniseRow, ...] = Field(
         default=(), max_length=100, description="How the vendor's permission refusals are recognised."
     )
+    errors: tuple[ErrorRow, ...] = Field(default=(), max_length=1000, description="What the vendor's errors mean.")

@@ -33,6 +33,7 @@ TOP_KEYS: Final = {
     "token_in",
     "refusal",
     "recognise",
+    "errors",
 }
 SCOPE_KEYS: Final = {"title", "implies", "remediation", "documentation", "changeable"}
 OPERATION_KEYS: Final = {"id", "method", "path", "requires", "auth", "tags", "origin", "resource", "depends_on_body", "partial"}

@@ -27,6 +27,7 @@ from proxy.ruling import Ruling
 from proxy.settings import Loaded, Problems, parse_settings, read_catalog
 from proxy.settings.catalog_schema import (
     CatalogFile,
+    ErrorRow,
     OperationRow,
     RecogniseRow,
     RefusalRow,
@@ -271,6 +272,7 @@ SECTIONS: dict[str, type[Section]] = {
     "## token_in": TokenPlaceRow,
     "## refusal": RefusalRow,
     "## recognise": RecogniseRow,
+    "## errors": ErrorRow,
 }
 
 
