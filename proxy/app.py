@@ -29,7 +29,7 @@ from proxy.keeping import make_store, store_readiness, take_over
 from proxy.settings import Loaded, Settings
 from proxy.stores.embedded import EmbeddedStore
 from proxy.stores.keys import KeyFileError
-from proxy.telemetry.decision_log import DecisionLog, encoder
+from proxy.telemetry.decision_log import decision_log
 from proxy.telemetry.exposition import Exposition
 from proxy.telemetry.labels import KnownLabels, Reading, Values, VendorLabels
 from proxy.telemetry.line_writer import LineWriter
@@ -73,7 +73,8 @@ class App:
     def _all_recorders(self, descriptor: int | None) -> Mapping[str, Recorder]:
         recorders: dict[str, Recorder] = {"metrics": self._metrics, "recent": self._recent}
         if self._writer is not None and descriptor is not None:
-            recorders["decision_log"] = DecisionLog(encoder(text=wants_text(self._loaded.settings, descriptor)), self._writer.put)
+            text = wants_text(self._loaded.settings, descriptor)
+            recorders["decision_log"] = decision_log(text=text, put=self._writer.put, key=Secret(secrets.token_bytes(32)))
         return recorders
 
     # --- life

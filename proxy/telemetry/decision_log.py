@@ -19,6 +19,8 @@ path          the vendor's path, never its query; cut at 256 characters (`path_c
 request_bytes, response_bytes          sizes of the bodies
 duration_ms, vendor_ms, overhead_ms    whole time, the vendor's share, the proxy's share
 fingerprint   first 12 hexadecimal digits of the token's keyed hash; absent where there was no token
+grants        which set of grants was known of the token (told by lines with the event "grants"); absent where nothing was known
+resources     the resources that the request concerned, by keyed names; null: it did not name them; absent: it concerned none
 
 A line holds printable ASCII only, so nothing that a caller sends can forge a line or command a terminal.
 """
@@ -33,7 +35,9 @@ from typing import Final
 
 import orjson
 
+from proxy.credentials import Secret
 from proxy.telemetry.exchange import Actual, Exchange, Outcome, Predicted
+from proxy.telemetry.grants_lines import GrantsLines
 
 MAX_PATH: Final = 256
 FINGERPRINT_DIGITS: Final = 12
@@ -56,20 +60,28 @@ Encoder = Callable[[Exchange], bytes]
 
 
 class DecisionLog:
-    """The recorder: encodes an exchange and hands the line on."""
+    """The recorder: encodes an exchange and hands the line on. `grants` tells what the lines name; None: they name nothing."""
 
-    def __init__(self, encode: Encoder, put: Callable[[bytes], None]) -> None:
+    def __init__(self, encode: Encoder, put: Callable[[bytes], None], grants: GrantsLines | None = None) -> None:
         self._encode = encode
         self._put = put
+        self._grants = grants
 
     def record(self, exchange: Exchange) -> None:
         """Log one exchange."""
+        if self._grants is not None and exchange.knowledge is not None:
+            line = self._grants.due(exchange)
+            if line:
+                self._put(line)
         self._put(self._encode(exchange))
 
 
-def encoder(*, text: bool) -> Encoder:
-    """Return the encoder of one log: one-liners for people, or JSON."""
-    return TextLines() if text else JsonLines()
+def decision_log(*, text: bool, put: Callable[[bytes], None], key: Secret) -> DecisionLog:
+    """Return a log of one-liners for people, or of JSON. `key` hides the names of resources; a new one for each run will do."""
+    if text:
+        return DecisionLog(TextLines(), put)
+    grants = GrantsLines(key)
+    return DecisionLog(JsonLines(grants), put, grants)
 
 
 class JsonLines:
@@ -78,14 +90,19 @@ class JsonLines:
     Most members of a line are words from a small vocabulary: they are encoded once per combination and remembered.
     """
 
-    def __init__(self, max_remembered: int = 10_000) -> None:
+    def __init__(self, grants: GrantsLines | None = None, max_remembered: int = 10_000) -> None:
+        self._grants = grants
         self._clock = Timestamps()
         self._words: dict[tuple[object, ...], bytes] = {}
         self._max = max_remembered
 
     def __call__(self, exchange: Exchange) -> bytes:
         """Return one line of printable ASCII."""
-        ts = self._clock(exchange.started_at)
+        line = self._line(exchange, self._clock(exchange.started_at))
+        told = "" if self._grants is None else self._grants.members(exchange)
+        return b"%b%b}\n" % (line[:-2], told.encode("ascii")) if told else line
+
+    def _line(self, exchange: Exchange, ts: str) -> bytes:
         if exchange.request_id.isalnum() and exchange.path and len(exchange.path) <= MAX_PATH:
             line = self._fast_line(exchange, ts)
             if line.isascii() and _DELETE not in line:

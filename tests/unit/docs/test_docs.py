@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -19,6 +21,7 @@ from proxy.admin import guard
 from proxy.answers import problem_answer
 from proxy.cli.main import scopegate
 from proxy.closing import LEARNING_ERROR
+from proxy.credentials import Secret
 from proxy.headers import RequestHead, read_request
 from proxy.judge import PREDICTION_ERROR
 from proxy.model import Reason, Source
@@ -38,12 +41,12 @@ from proxy.settings.catalog_schema import (
 )
 from proxy.settings.values import Section
 from proxy.targets import BadTarget, parse_target
-from proxy.telemetry.decision_log import MAX_PATH, as_members
-from proxy.telemetry.exchange import Actual, Decision, Outcome, Predicted, ResponseKind
+from proxy.telemetry.decision_log import MAX_PATH, decision_log
+from proxy.telemetry.exchange import Actual, Decision, Exchange, Outcome, Predicted, ResponseKind
 from proxy.vendors.base import METHOD_OVERRIDE
 from tests.unit.docs import tables
 from tests.unit.docs.pages import DOCS, PAGES, ROOT, Block, anchors, blocks, code, codes, links, read, rows, section
-from tests.unit.telemetry.support import FORWARDED
+from tests.unit.telemetry.support import INFORMED
 
 ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]
 
@@ -94,8 +97,21 @@ def test_every_refused_target_is_described_with_an_example_that_is_refused_for_i
 
 def test_every_field_of_a_log_line_is_described() -> None:
     described = [code(row[0]) for row in rows(section(read("reference/decision-log.md"), "## Fields of a JSON line"))]
-    longest = FORWARDED._replace(path="/" + "x" * MAX_PATH)
-    assert sorted(described) == sorted(as_members(longest, "now"))
+    longest = INFORMED._replace(path="/" + "x" * MAX_PATH)
+    _, line = written_lines(longest)
+    assert sorted(described) == sorted(line)
+
+
+def test_every_field_of_a_line_that_tells_grants_is_described() -> None:
+    described = [code(row[0]) for row in rows(section(read("reference/decision-log.md"), "## Sets of grants"))]
+    told, _ = written_lines(INFORMED)
+    assert sorted(described) == sorted(told)
+
+
+def written_lines(exchange: Exchange) -> list[dict[str, Any]]:
+    lines: list[bytes] = []
+    decision_log(text=False, put=lines.append, key=Secret(b"k" * 32)).record(exchange)
+    return [json.loads(line) for line in lines]
 
 
 @pytest.mark.parametrize(("field", "values"), [("outcome", Outcome), ("actual", Actual), ("kind", ResponseKind), ("predicted", Predicted)])

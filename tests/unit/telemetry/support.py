@@ -6,6 +6,8 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from proxy.grants import NEVER, Knowledge
+from proxy.model import Grants, Lack, Named, Source
 from proxy.telemetry.exchange import Actual, CacheResult, Decision, Exchange, Outcome, Predicted, ResponseKind
 from proxy.telemetry.exposition import render
 from proxy.telemetry.labels import KnownLabels, VendorLabels
@@ -40,6 +42,24 @@ FORWARDED = Exchange(
     duration=0.125,
     vendor_duration=0.1245,
 )
+
+INFORMED = FORWARDED._replace(
+    knowledge=Knowledge(
+        Grants(
+            scopes=frozenset({"ReadAccounts", "ReadCallLog"}),
+            bound=frozenset({("CDR", "pbx:acmecorp"), ("CDR", "pbx:")}),
+            complete=True,
+            complete_for=frozenset({"pbx:acmecorp"}),
+            lacking=frozenset({Lack("CDR", frozenset({"pbx:branch"}))}),
+        ),
+        Source.TOKEN_RESPONSE,
+        1795291100.0,
+        NEVER,
+        "reporting@example.com",
+    ),
+    resources=Named(frozenset({"pbx:acmecorp", "pbx:branch"})),
+)
+"""An exchange of a token of which much is known, on resources."""
 
 DENIED = FORWARDED._replace(
     decision_id="01JD0000000000000000000002",

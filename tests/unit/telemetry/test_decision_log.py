@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from proxy.telemetry.decision_log import DecisionLog, as_members, encoder, timestamp
+from proxy.telemetry.decision_log import DecisionLog, Encoder, JsonLines, TextLines, as_members, timestamp
 from proxy.telemetry.exchange import Actual, Exchange, Outcome, Predicted
 from tests.unit.telemetry.support import BAD_REQUEST, DENIED, FORWARDED, but
 
@@ -15,7 +15,8 @@ HOSTILE = ("\n", "\r", "\x1b[31m", "\x00", "\x7f", "\x9b31m", "\u2028", "\u202e"
 
 def lines(exchange: Exchange, *, text: bool) -> list[bytes]:
     written: list[bytes] = []
-    DecisionLog(encoder(text=text), written.append).record(exchange)
+    encode: Encoder = TextLines() if text else JsonLines()
+    DecisionLog(encode, written.append).record(exchange)
     return written
 
 
@@ -112,7 +113,7 @@ def test_a_disproved_denial_and_every_fault_ask_for_attention(changes: dict[str,
 
 
 def test_timestamps_follow_the_clock_over_a_second_and_back() -> None:
-    encode = encoder(text=False)
+    encode = JsonLines()
     seen = [json.loads(encode(but(FORWARDED, started_at=at)))["ts"][17:] for at in (1.0, 1.9999, 2.001, 1.5)]
     assert seen == ["01.000Z", "01.999Z", "02.000Z", "01.500Z"]
     assert timestamp(1795291200.0) == "2026-11-21T20:00:00.000Z"
