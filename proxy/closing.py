@@ -196,4 +196,5 @@ def _exchange(ruling: Ruling, result: Result, kind: ResponseKind, actual: Actual
         ruling.knowledge,
         ruling.resources,
         ruling.prediction,
+        ruling.policy,
     )

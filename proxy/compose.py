@@ -18,7 +18,7 @@ from proxy.learning import Learner
 from proxy.memory import VendorMemory
 from proxy.policy import Rules
 from proxy.ruling import Mount
-from proxy.settings import ClientSettings, Loaded, Origin, Settings, VendorSettings
+from proxy.settings import ClientSettings, Loaded, Origin, Settings, VendorSettings, allowances, implications
 from proxy.telemetry.exchange import Exchange
 from proxy.vendors.registry import make_vendor
 from proxy.wire import pool
@@ -79,8 +79,8 @@ def _mount(name: str, settings: VendorSettings, loaded: Loaded, parts: Parts) ->
         learner=Learner(name, store, memory, parts.fingerprinter, lifetime=settings.learned_ttl_s, recheck=settings.recheck_s),
         shapes=memory.shapes,
         mode=settings.mode or loaded.settings.mode,
-        rules=Rules(settings.on_unknown_operation, settings.on_unknown_token),
-        implied_by=catalog.implied_by if settings.implied_scopes == "presume" else {},
+        rules=Rules(settings.on_unknown_operation, settings.on_unknown_token, allowances(loaded.settings, name, catalog)),
+        implied_by=implications(settings, catalog),
         path=settings.mount.path or "",
         host=settings.mount.host or "",
         origins=_origins(settings, [endpoint.path for endpoint in catalog.token_endpoints]),

@@ -29,7 +29,7 @@ from proxy.model import (
     Source,
     Unbounded,
 )
-from proxy.policy import NotAllowed, Verdict, allows
+from proxy.policy import NotAllowed, Verdict, Within, allows, settle
 from proxy.prediction import predict
 from proxy.ruling import Mount, Ruling
 from proxy.telemetry.exchange import Decision, Outcome
@@ -119,20 +119,30 @@ class Judge:
 
     def _allow(self, ruling: Ruling) -> Verdict | Fault:
         """Ask policy; a bug on the way refuses, because policy fails closed."""
-        assert ruling.mount is not None
+        mount, target = ruling.mount, ruling.target
+        assert mount is not None
+        assert target is not None
         try:
             operation = ruling.match.operation if ruling.match is not None else None
-            return allows(ruling.mount.rules, ruling.client, operation, token_known=_is_known(ruling.knowledge))
+            method = "" if ruling.fault else ruling.effective_method
+            known = _is_known(ruling.knowledge)
+            verdict = allows(mount.rules, ruling.client, operation, token_known=known, method=method, path=target.path)
+            return self._settled(ruling, mount, verdict) if isinstance(verdict, Within) else verdict
         except Exception as bug:
             self._on_bug(bug)
             return errors.INTERNAL
+
+    def _settled(self, ruling: Ruling, mount: Mount, within: Within) -> Verdict:
+        assert ruling.prediction is not None
+        grants = ruling.knowledge.grants if ruling.knowledge is not None else NOTHING_KNOWN
+        return settle(within, ruling.prediction, grants, ruling.resources, mount.implied_by)
 
     # --- refuse or forward
 
     def _enforce(self, ruling: Ruling, verdict: Verdict) -> Ruling:
         prediction = ruling.prediction
         if isinstance(verdict, NotAllowed):
-            ruling.reason = verdict.reason
+            ruling.reason, ruling.policy = verdict.reason, verdict.objection
         elif isinstance(prediction, Deny):
             kept = kept_refusal(ruling) if ruling.mode is Mode.ENFORCE else None
             if kept is not None:
@@ -196,7 +206,15 @@ class Judge:
         if isinstance(verdict, NotAllowed):
             subject = ruling.knowledge.subject if ruling.knowledge is not None else ""
             return Denial(
-                verdict.reason, ruling.effective_method, ruling.target, ruling.match, (), ruling.resources, subject, verdict.message
+                verdict.reason,
+                ruling.effective_method,
+                ruling.target,
+                ruling.match,
+                (),
+                ruling.resources,
+                subject,
+                verdict.message,
+                steps=verdict.steps,
             )
         assert isinstance(deny, Deny)
         return predicted_denial(

@@ -42,6 +42,18 @@ class Reason(StrEnum):
     UNKNOWN_OPERATION = "unknown_operation"
 
 
+class Objection(StrEnum):
+    """Which of the operator's own rules a request falls short of; a closed list, in the order in which they are asked."""
+
+    UNKNOWN_CLIENT = "unknown_client"
+    VENDOR = "vendor_not_allowed"
+    OPERATION = "operation_not_allowed"
+    METHOD = "method_not_allowed"
+    CEILING = "scope_ceiling"
+    UNKNOWN_OPERATION = "unknown_operation"
+    UNKNOWN_TOKEN = "unknown_token"  # noqa: S105 - a word for it, not a secret
+
+
 class Source(StrEnum):
     """Where a piece of knowledge about a token comes from."""
 

@@ -86,6 +86,7 @@ class Ruling:
         self.decision: Decision = Decision.NOT_APPLICABLE
         self.outcome: Outcome = Outcome.FORWARDED
         self.reason: str = ""
+        self.policy: str = ""
         self.missing: tuple[tuple[str, ...], ...] = ()
         self.evidence: Evidence = NO_EVIDENCE
         self.fault: str = ""
@@ -114,6 +115,7 @@ class Ruling:
         copy.decision = self.decision
         copy.outcome = self.outcome
         copy.reason = self.reason
+        copy.policy = self.policy
         copy.missing = self.missing
         copy.evidence = self.evidence
         copy.fault = self.fault

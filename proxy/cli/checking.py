@@ -13,7 +13,7 @@ from proxy.cli.exits import INVALID, OK
 from proxy.cli.output import print_columns, print_json, print_paragraph
 from proxy.cli.parameters import is_loopback
 from proxy.model import Mode
-from proxy.settings import Loaded, Problem, Problems, Settings, largest_series_count, load_settings
+from proxy.settings import Loaded, Problem, Problems, Settings, allowances, largest_series_count, load_settings
 
 Warned = tuple[str, str]
 """A key and what is remarkable about it; never its value, which may be a secret."""
@@ -56,9 +56,17 @@ def _summary(file: Path, loaded: Loaded) -> dict[str, Any]:
         "ok": True,
         "vendors": [_vendor_members(name, loaded) for name in settings.vendors],
         "clients": [client.name for client in settings.clients],
+        "allowed": list(_allowed(loaded)),
         "largest_series_count": largest_series_count(settings, loaded.catalogs),
         "warnings": [{"key": key, "message": message} for key, message in warnings(settings)],
     }
+
+
+def _allowed(loaded: Loaded) -> Iterator[dict[str, object]]:
+    """How many of a vendor's operations each client with rules may use."""
+    for name, catalog in loaded.catalogs.items():
+        for client, allowance in allowances(loaded.settings, name, catalog).items():
+            yield {"client": client, "vendor": name, "operations": len(allowance.allowed), "of": len(catalog.operations)}
 
 
 def _vendor_members(name: str, loaded: Loaded) -> dict[str, object]:
@@ -89,6 +97,8 @@ def _print_summary(summary: Mapping[str, Any]) -> None:
     ]
     print_columns([header, *rows], indent="  ")
     click.echo(f"  clients: {', '.join(summary['clients']) or 'none; every caller is anonymous'}")
+    for entry in summary["allowed"]:
+        click.echo(f"    {entry['client']} may use {entry['operations']} of the {entry['of']} operations of {entry['vendor']}")
     click.echo(f"  largest number of metric series: {summary['largest_series_count']}")
     for warning in summary["warnings"]:
         print_paragraph(f"{warning['key']}: {warning['message']}", first=click.style("warning: ", fg="yellow"), rest="  ")
@@ -107,9 +117,23 @@ def warnings(settings: Settings) -> Iterator[Warned]:
     """Find what is valid, but perhaps not meant."""
     yield from _reachable(settings)
     yield from _modes(settings)
+    yield from _unlimited(settings)
     for name, vendor in settings.vendors.items():
         if vendor.upstream.scheme == "http" and not is_loopback(vendor.upstream.host):
             yield f"vendors.{name}.upstream", "is plain http: tokens go to the vendor unencrypted"
+
+
+def _unlimited(settings: Settings) -> Iterator[Warned]:
+    """Apps without rules may do everything, those with an empty list nothing: either may be an oversight beside apps with rules."""
+    free = [client.name for client in settings.clients if client.allow is None]
+    if free and len(free) == len(settings.clients):
+        yield "clients", "none has 'allow': every known app may use everything that its tokens can"
+        return
+    for index, client in enumerate(settings.clients):
+        if client.allow is None:
+            yield f"clients[{index}]", "has no 'allow': this app may use everything that its tokens can"
+        elif not client.allow:
+            yield f"clients[{index}].allow", "is empty: this app may use nothing"
 
 
 def _reachable(settings: Settings) -> Iterator[Warned]:

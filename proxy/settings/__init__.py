@@ -3,6 +3,8 @@
 Read `schema.py` (every setting), then `load.py` (how a file becomes a `Loaded`).
 """
 
+from proxy.settings.allow_schema import AllowSettings
+from proxy.settings.allowing import allowances, implications
 from proxy.settings.catalog_build import CatalogSource, read_catalog
 from proxy.settings.json_schema import json_schema
 from proxy.settings.lint import LintFinding, Severity, lint_catalog, lint_catalog_file
@@ -31,6 +33,7 @@ __all__ = [
     "KINDS",
     "Address",
     "AdminSettings",
+    "AllowSettings",
     "CatalogSource",
     "ClientSettings",
     "GrantSettings",
@@ -48,7 +51,9 @@ __all__ = [
     "StateSettings",
     "TimeoutSettings",
     "VendorSettings",
+    "allowances",
     "builtin_config_directory",
+    "implications",
     "json_schema",
     "largest_series_count",
     "lint_catalog",

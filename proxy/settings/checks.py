@@ -37,7 +37,6 @@ NOT_SERVED: Final[Mapping[tuple[str, ...], tuple[Callable[[object], bool], str]]
     ("shared_state",): (_present, "is not available in this version; remove it"),
     ("audit",): (_present, "is not available in this version; remove it"),
     ("workers",): (_more_than_one, "more than one worker is not available in this version; remove it"),
-    ("clients", EACH, "allow"): (_present, "is not available in this version; remove it (nothing would enforce it)"),
     ("clients", EACH, "authenticate", "mtls_san"): (_present, "is not available in this version; remove it and use api_key_sha256"),
     ("vendors", EACH, "media_upstream"): (_present, "is not available in this version (it comes with rewritten links); remove it"),
     ("vendors", EACH, "rewrite_links"): (_switched_on, "rewriting links is not available in this version; remove it"),
@@ -62,6 +61,11 @@ def without(data: object, paths: frozenset[KeyPath], path: KeyPath = ()) -> obje
     if isinstance(data, list):
         return [without(item, paths, (*path, index)) for index, item in enumerate(data)]
     return data
+
+
+def matching(data: object, pattern: tuple[str, ...]) -> Iterator[tuple[KeyPath, object]]:
+    """Yield every value at a pattern, with its path."""
+    return _matching(data, pattern, ())
 
 
 def _matching(data: object, pattern: tuple[str, ...], path: KeyPath) -> Iterator[tuple[KeyPath, object]]:

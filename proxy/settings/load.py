@@ -13,6 +13,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from proxy.catalog import Catalog
+from proxy.settings.allowing import allow_findings
 from proxy.settings.catalog_build import MAX_CATALOG_BYTES, CatalogSource, read_catalog
 from proxy.settings.checks import EACH, Finding, cross_checks, not_served, without
 from proxy.settings.document import Document, read_document
@@ -63,6 +64,8 @@ def parse_settings(raw: bytes, environ: Mapping[str, str], *, file: Path) -> Loa
     files = _Files(document, expanded, file.parent)
     files.read()
     problems += files.problems
+    rules = allow_findings(expanded.data, files.catalogs)
+    problems += [document.problem(path, text) for path, text in rules if path not in expanded.failed]
     if problems or settings is None:
         return collect(problems)
     return Loaded(

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import AfterValidator, Field
 
 from proxy.model import Mode, OnUnknown
+from proxy.settings.allow_schema import AllowSettings
 from proxy.settings.values import (
     Address,
     AddressField,
@@ -133,6 +134,10 @@ class ClientSettings(Section):
     name: ClientName = Field(description="The app's name in logs and metrics.")
     authenticate: AuthenticateSettings = Field(description="How the app proves who it is.")
     mode: Mode | None = Field(default=None, description="Overrides the vendor's mode for this app.")
+    allow: Annotated[tuple[AllowSettings, ...], Field(max_length=200)] | None = Field(
+        default=None,
+        description="What the app may do: one of these rules must let a request through. Without it everything, [] nothing.",
+    )
 
 
 class LimitSettings(Section):

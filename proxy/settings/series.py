@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.catalog import Catalog
-from proxy.model import Mode, Reason, Source
+from proxy.model import Mode, Objection, Reason, Source
 from proxy.settings.schema import Settings
 from proxy.telemetry.exchange import Actual, CacheResult, Decision, Outcome, Predicted, ResponseKind
 
@@ -39,6 +39,7 @@ class _LabelValues:
         """Add up the metrics that have a `vendor` label, for this vendor."""
         requests = self.clients * len(Outcome)
         decisions = self.operations * len(Decision) * self.modes * len(Source)
+        policy_denials = self.clients * len(Objection) * (len(Mode) - 1)  # mode off asks no policy
         missing_scope = self.clients * self.scopes * self.modes
         predictions = (len(Predicted) - _NONE) * len(Actual)
         vendor_responses = self.operations * _CODE_CLASSES * (len(ResponseKind) - _NONE)
@@ -47,7 +48,7 @@ class _LabelValues:
         vendor_duration = _HISTOGRAM
         cache = (len(CacheResult) - _NONE) + 2  # look-ups by result; entries; evictions
         scope_use = 2 * self.clients * self.scopes  # last used; granted
-        counted_once = requests + predictions + calls_avoided + request_duration + vendor_duration + cache + MOST_FAULTS
+        counted_once = policy_denials + requests + predictions + calls_avoided + request_duration + vendor_duration + cache + MOST_FAULTS
         return counted_once + decisions + missing_scope + vendor_responses + scope_use
 
 

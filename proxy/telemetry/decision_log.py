@@ -13,6 +13,7 @@ missing       lacking scopes per alternative, shortest first    evidence      wh
 cache         hit | miss | none                                 status        the status that was answered
 answered_by   proxy | vendor                                    actual        what the vendor then really did
 kind          kind of the vendor's answer                       fault         reason of a fault, or ""
+policy        which of the operator's rules fell short, or ""
 ts            when the request began, ISO 8601, UTC, milliseconds
 decision_id   as in the `Scopegate-Decision-Id` header          request_id    as in the `X-Request-ID` header
 path          the vendor's path, never its query; cut at 256 characters (`path_cut` is then true)
@@ -176,6 +177,7 @@ def _details(exchange: Exchange) -> list[str]:
     told = {
         "operation": exchange.operation,
         "reason": exchange.reason,
+        "policy": exchange.policy,
         "missing": "|".join("+".join(scopes) for scopes in exchange.missing),
         "fault": exchange.fault,
         "client": exchange.client,
@@ -251,7 +253,7 @@ _WORDS: Final = {
     name: {"kind": "response_kind"}.get(name, name)
     for name in (
         "vendor", "client", "mode", "method", "operation", "route", "decision", "predicted", "outcome", "reason", "missing", "evidence",
-        "cache", "status", "answered_by", "actual", "kind", "fault",
+        "cache", "status", "answered_by", "actual", "kind", "fault", "policy",
     )
 }  # fmt: skip
 """Log members from a small vocabulary, and the fields of `Exchange` they come from."""

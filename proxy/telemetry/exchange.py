@@ -117,3 +117,5 @@ class Exchange(NamedTuple):
     """What was known of the token when the request was decided; what the answer taught is not in it."""
     resources: Resources = NO_RESOURCES
     prediction: Prediction | None = None
+    policy: str = ""
+    """Which of the operator's own rules was against the request (`Objection`), "" where none was."""

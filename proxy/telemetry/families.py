@@ -15,10 +15,11 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.utils import floatToGoString
 
+from proxy.model import Mode
 from proxy.telemetry.breathing import in_breaths
 from proxy.telemetry.exchange import Actual, CacheResult, Outcome, Predicted, ResponseKind
 from proxy.telemetry.histogram import Histogram
-from proxy.telemetry.labels import NO_VENDOR, OTHER_FAULT, REASONS, KnownLabels, Reading, Row, Values
+from proxy.telemetry.labels import NO_VENDOR, OBJECTIONS, OTHER_FAULT, REASONS, KnownLabels, Reading, Row, Values
 from proxy.telemetry.metrics import Snapshot
 
 _Labels = tuple[str, ...]
@@ -61,6 +62,14 @@ def _vendor_responses(row: Row) -> Iterable[_Labels]:
 
 def _avoided(row: Row) -> Iterable[_Labels]:
     return ((row.vendor, row.reason),) if row.outcome is Outcome.DENIED else ()
+
+
+def _policy_denials(row: Row) -> Iterable[_Labels]:
+    return ((row.vendor, row.client, row.policy, row.mode),) if row.policy else ()
+
+
+def _possible_objections(known: KnownLabels) -> Iterable[_Labels]:
+    return product(known.vendors, known.clients, OBJECTIONS, (Mode.ENFORCE, Mode.SHADOW))
 
 
 def _cache_requests(row: Row) -> Iterable[_Labels]:
@@ -121,6 +130,13 @@ _RULES: Final = (
         ("vendor", "reason"),
         _avoided,
         lambda known: product(known.vendors, REASONS),
+    ),
+    _Rule(
+        "scopegate_policy_denials_total",
+        "Denials, or would-be denials, by the operator's own rules, and which of them fell short.",
+        ("vendor", "client", "why", "mode"),
+        _policy_denials,
+        _possible_objections,
     ),
     _Rule(
         "scopegate_grant_cache_requests_total",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from proxy.model import OPERATION_SCOPE_PREFIX, Mode, Reason, Source
+from proxy.model import OPERATION_SCOPE_PREFIX, Mode, Objection, Reason, Source
 from proxy.telemetry.exchange import Actual, CacheResult, Decision, Exchange, Outcome, Predicted, ResponseKind
 
 NO_VENDOR: Final = "none"
@@ -19,6 +19,7 @@ OTHER_FAULT: Final = "other"
 
 MODES: Final = frozenset(mode.value for mode in Mode)
 REASONS: Final = tuple(reason.value for reason in Reason)
+OBJECTIONS: Final = tuple(objection.value for objection in Objection)
 SOURCES: Final = frozenset(source.value for source in Source)
 
 
@@ -41,6 +42,7 @@ class Row(NamedTuple):
     actual: Actual
     response_kind: ResponseKind
     fault: str
+    policy: str
 
 
 ROW_INDEXES: Final = tuple(Exchange._fields.index(name) for name in Row._fields)
@@ -90,6 +92,7 @@ class KnownLabels:
             reason=row.reason if row.reason in REASONS else UNKNOWN,
             missing=(_scope_labels(row.missing[0], vendor.scopes),) if row.missing else (),
             evidence=(row.evidence or Source.NONE.value) if (row.evidence or Source.NONE.value) in SOURCES else UNKNOWN,
+            policy=row.policy if not row.policy or row.policy in OBJECTIONS else UNKNOWN,
             fault=row.fault if not row.fault or row.fault in self.faults else OTHER_FAULT,
         )
 

@@ -116,7 +116,7 @@ class Denial:
 
     `whole_resource`: it is known that the token has no access to the resources at all (see `no_access_at_all`).
     `at` is the moment of the answer, `recheck_at` the one from which a real request may find out whether the account was fixed
-    (0: none will), in seconds since the epoch.
+    (0: none will), in seconds since the epoch. `steps` are what ends a denial by the operator's rule, where it tells them itself.
     """
 
     reason: Reason
@@ -130,6 +130,7 @@ class Denial:
     whole_resource: bool = False
     at: float = 0.0
     recheck_at: float = 0.0
+    steps: tuple[str, ...] = ()
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -256,7 +257,7 @@ class Vendor(ABC):
     def remediation(self, denial: Denial) -> tuple[str, ...]:
         """The steps that end the denial: by the catalogue for the shortest way out, by the operator's rule where that denied."""
         if denial.reason in OWN_RULES:
-            return own_rule_steps(denial.reason, self.name, operation_id(denial))
+            return denial.steps or own_rule_steps(denial.reason, self.name, operation_id(denial))
         return self.scope_steps(denial) or self.default_steps(denial)
 
     def scope_steps(self, denial: Denial) -> tuple[str, ...]:

@@ -215,7 +215,7 @@ class BrokenRules:
     """Rules that cannot be asked."""
 
     @property
-    def on_unknown_operation(self) -> OnUnknown:
+    def allowances(self) -> OnUnknown:
         raise VendorBugError("rules")
 
 

@@ -84,9 +84,28 @@ def test_what_is_valid_but_perhaps_not_meant(tmp_path: Path) -> None:
     )
     finished = scopegate("check-config", str(file), "--format", "json")
     assert finished.returncode == 0
-    keys = ["listen", "admin.listen", "mode", "vendors.near.mode", "clients[0].mode", "vendors.far.upstream"]
+    keys = ["listen", "admin.listen", "mode", "vendors.near.mode", "clients[0].mode", "clients", "vendors.far.upstream"]
     assert [warning["key"] for warning in read_json(finished)["warnings"]] == keys
     assert scopegate("check-config", str(file)).stdout.count("warning: ") == len(keys)
+
+
+def test_what_clients_may_do_is_told_and_those_without_rules_are_pointed_out(tmp_path: Path) -> None:
+    file = tmp_path / "scopegate.yaml"
+    rules = ("", ", allow: []", ", allow: [{vendor: x, operations: [getwebhooks]}]")
+    names = ("free", "closed", "limited")
+    clients = [
+        f"{{name: {name}, authenticate: {{api_key_sha256: '{str(number) * 64}'}}{rule}}}"
+        for number, (name, rule) in enumerate(zip(names, rules, strict=True))
+    ]
+    vendors = "vendors:\n  x: {kind: 8x8, mount: {path: /x}, upstream: 'https://x.example'}\n"
+    file.write_text(f"{vendors}clients: [{', '.join(clients)}]\n")
+    summary = read_json(scopegate("check-config", str(file), "--format", "json"))
+    assert [warning["key"] for warning in summary["warnings"]] == ["clients[0]", "clients[1].allow"]
+    assert {entry["client"]: entry["operations"] for entry in summary["allowed"]} == {"closed": 0, "limited": 4}  # three take no token
+    assert "limited may use 4 of the " in scopegate("check-config", str(file)).stdout
+    file.write_text(file.read_text().replace("[getwebhooks]", "[getwebhoks]"))
+    finished = scopegate("check-config", str(file))
+    assert (finished.returncode, "did you mean 'getwebhooks'?" in finished.stdout) == (4, True)
 
 
 def test_values_from_the_environment_are_not_shown(tmp_path: Path) -> None:

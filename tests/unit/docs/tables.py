@@ -55,7 +55,7 @@ def _inner(item: Schema, definitions: Mapping[str, Schema]) -> tuple[Schema | No
     if "patternProperties" in item:
         (reference,) = item["patternProperties"].values()
         return definitions[reference["$ref"].rpartition("/")[2]], ".NAME"
-    reference = item.get("items", {}).get("$ref")
+    reference = _leaf(item, definitions).get("items", {}).get("$ref")
     return (definitions[reference.rpartition("/")[2]], "[]") if reference else (None, "")
 
 

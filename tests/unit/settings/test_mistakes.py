@@ -90,7 +90,6 @@ def vendor(line: str) -> str:
         (VENDOR + "workers: 2\n", "7:1: workers: more than one worker is not available in this version; remove it"),
         (VENDOR + "workers: '2.0'\n", "7:1: workers: more than one worker is not available in this version; remove it"),
         (VENDOR + "workers: 0\n", "7:1: workers: must be at least 1"),
-        (VENDOR + CLIENT + "    allow: []\n", f"10:5: clients[0].allow: {NOT_AVAILABLE} (nothing would enforce it)"),
         (vendor("rewrite_links: true"), "7:5: vendors.rc.rewrite_links: rewriting links is not available in this version; remove it"),
         (vendor("rewrite_links: 1.0"), "7:5: vendors.rc.rewrite_links: rewriting links is not available in this version; remove it"),
         (vendor("rewrite_links: Yes"), "7:5: vendors.rc.rewrite_links: rewriting links is not available in this version; remove it"),

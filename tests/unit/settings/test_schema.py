@@ -86,6 +86,7 @@ def test_the_number_of_series_is_counted_by_the_table_of_metrics(tmp_path: Path)
             clients * 6  # requests: outcomes
             + operations * 6 * modes * 8  # decisions: decisions, evidence
             + clients * scopes * modes  # missing scopes
+            + clients * 7 * 2  # policy denials: why, modes but off
             + 4 * 5  # predictions: predicted, actual
             + operations * 6 * 7  # vendor responses: code classes, kinds
             + 5  # calls avoided: reasons

@@ -48,6 +48,7 @@ def test_a_line_is_json_with_the_documented_fields() -> None:
         "actual": "not_sent",
         "kind": "none",
         "fault": "",
+        "policy": "",
         "request_bytes": 0,
         "response_bytes": 512,
         "duration_ms": 0.2,
