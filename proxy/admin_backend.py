@@ -11,6 +11,7 @@ from proxy.compose import Knowledge
 from proxy.credentials import Fingerprint
 from proxy.gate import Clocks
 from proxy.grants import Knowledge as TokenKnowledge
+from proxy.model import Deny
 from proxy.ruling import Mount
 from proxy.wire.service import Service
 
@@ -85,7 +86,10 @@ class ProxyBackend:
         elif question.scopes is not None:
             known = given_scopes(mount.vendor, question.scopes, question.subject)
         asked = ask(mount.vendor, mount.implied_by, question.method, question.target, known)
-        return asked.members if isinstance(asked, Asked) else Unanswerable(asked.detail)
+        if not isinstance(asked, Asked):
+            return Unanswerable(asked.detail)
+        shadowed = isinstance(asked.prediction, Deny) and asked.prediction.operation.id in mount.demoted
+        return asked.members | {"back_in_shadow": True} if shadowed else asked.members
 
     def _mount(self, vendor: str) -> Mount:
         return next(mount for mount in self._service().gate.mounts if mount.vendor.name == vendor)

@@ -13,6 +13,7 @@ from typing import Final
 from proxy import __version__, errors, targets
 from proxy.admin.api import AdminApi
 from proxy.admin.backend import ReadyCheck
+from proxy.admin.readiness_api import ReadinessApi
 from proxy.admin.server import AdminServer
 from proxy.admin.server import start as start_admin
 from proxy.admin_backend import ProxyBackend, listening
@@ -26,6 +27,7 @@ from proxy.gate import Clocks
 from proxy.identifiers import IdMaker
 from proxy.judge import PREDICTION_ERROR
 from proxy.keeping import make_store, store_readiness, take_over
+from proxy.scorekeeping import Readiness, make_scores, tell_still_in_shadow
 from proxy.settings import Loaded, Settings
 from proxy.stores.embedded import EmbeddedStore
 from proxy.stores.keys import KeyFileError
@@ -57,7 +59,8 @@ class App:
         self._clocks = clocks or SystemClocks()
         self._knowledge = Knowledge({}, {})
         self._recent = Recent()
-        self._ledgers: tuple[Ledger, ...] = ()
+        self._scores = make_scores(loaded)
+        self._ledgers: tuple[Ledger, ...] = (self._scores,)
         self._writer = LineWriter(log_descriptor) if log_descriptor is not None and loaded.settings.log.decisions else None
         self._metrics = Metrics(known_labels(loaded), version=__version__, cache_sizes=self._cache_sizes)
         self._metrics.config_loaded(loaded.digest[:12], self._clocks.wall())
@@ -71,7 +74,7 @@ class App:
         self.admin_port = 0
 
     def _all_recorders(self, descriptor: int | None) -> Mapping[str, Recorder]:
-        recorders: dict[str, Recorder] = {"metrics": self._metrics, "recent": self._recent}
+        recorders: dict[str, Recorder] = {"metrics": self._metrics, "recent": self._recent, "scores": self._scores}
         if self._writer is not None and descriptor is not None:
             text = wants_text(self._loaded.settings, descriptor)
             recorders["decision_log"] = decision_log(text=text, put=self._writer.put, key=Secret(secrets.token_bytes(32)))
@@ -91,6 +94,7 @@ class App:
             self._knowledge,
             self._recorders.record,
             self.note_bug,
+            self._scores.demoted,
         )
         try:
             service = build_service(self._loaded, parts)
@@ -108,6 +112,7 @@ class App:
             raise StartError(str(error)) from error
         if self._store is not None:
             await take_over(self._store, self._knowledge, self._loaded, self._ledgers)
+        tell_still_in_shadow(self._scores)
 
     def _close_store(self) -> None:
         if self._store is not None:
@@ -123,6 +128,7 @@ class App:
     async def _open_listeners(self, settings: Settings, listener: Listener) -> None:
         backend = ProxyBackend(lambda: listener.service, self._knowledge, self._clocks, self._checks())
         routes = AdminApi(backend, self._recent, Exposition(self._metrics)).routes()
+        routes += ReadinessApi(Readiness(self._scores, self._loaded, self._clocks)).routes()
         try:
             self._admin = await start_admin(routes, settings.admin.listen.host, settings.admin.listen.port)
             self.admin_port = self._admin.port
@@ -180,8 +186,14 @@ class App:
             Reading("scopegate_requests_waiting", waiting, lambda: _by_vendor(listener, "waiting"), ("vendor",)),
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
+        scores = self._scores.readings(self._loaded.settings.vendors, sorted(known_labels(self._loaded).clients))
         others = (self._writer, self._store)
-        return (*own, *self._recorders.readings(), *(reading for other in others if other is not None for reading in other.readings()))
+        return (
+            *own,
+            *scores,
+            *self._recorders.readings(),
+            *(reading for other in others if other is not None for reading in other.readings()),
+        )
 
 
 def _upstream_connections(listener: Listener) -> Values:

@@ -11,10 +11,11 @@ from typing import Any, Final, NamedTuple
 from proxy.bodies import decode_body
 from proxy.errors import TRANSPORT_REASONS, UPSTREAM_REASONS
 from proxy.gate import Gate
-from proxy.model import Deny, Indeterminate, NotApplicable, Permit
+from proxy.model import NOTHING_KNOWN, Deny, Indeterminate, NotApplicable, Permit
+from proxy.prediction import predict
 from proxy.ruling import Mount, Ruling
 from proxy.telemetry.exchange import Actual, Exchange, Outcome, Predicted, ResponseKind
-from proxy.vendors.base import Seen, Verdict, plain_kind
+from proxy.vendors.base import Lacks, Seen, Verdict, plain_kind
 
 _PREDICTED: Final = {
     Permit: Predicted.PERMIT,
@@ -89,7 +90,10 @@ class Closer:
             return
         kind, actual = self._judge(ruling, result)
         memo = _memo(ruling, result.status) if ruling.outcome is Outcome.DENIED and not (result.fault or ruling.fault) else None
-        self._record(_exchange(ruling, result, kind, actual, memo))
+        exchange = _exchange(ruling, result, kind, actual, memo)
+        if ruling.refused_for or ruling.overtaken:
+            exchange = exchange._replace(refused_for=ruling.refused_for, overtaken=ruling.overtaken)
+        self._record(exchange)
 
     def _judge(self, ruling: Ruling, result: Result) -> tuple[ResponseKind, Actual]:
         """Say what the vendor did; learn from it where its answer is whole."""
@@ -103,6 +107,8 @@ class Closer:
     def _learned(self, ruling: Ruling, result: Result, kind: ResponseKind) -> tuple[ResponseKind, Actual]:
         verdict = Verdict(kind)
         try:
+            if isinstance(ruling.prediction, Deny) and 200 <= result.status < 300:
+                ruling.overtaken = self._overtaken(ruling, ruling.prediction)
             if result.request_body is not None or result.response_body is not None:
                 seen = self._seen(ruling, result)
                 assert ruling.mount is not None
@@ -121,6 +127,19 @@ class Closer:
         moment = self._gate.moment()
         for fact in mount.vendor.learn(seen):
             mount.learner.apply(fact, ruling.fingerprint, moment)
+            if isinstance(fact, Lacks):
+                ruling.refused_for = fact.lack.scope
+
+    def _overtaken(self, ruling: Ruling, deny: Deny) -> bool:
+        """Say whether what is known by now, before this answer is learned from, would not deny the request any more."""
+        mount = ruling.mount
+        assert mount is not None
+        assert ruling.fingerprint is not None
+        known = mount.store.get(ruling.fingerprint, self._gate.moment().now)
+        if known is ruling.knowledge:
+            return False
+        grants = known.grants if known is not None else NOTHING_KNOWN
+        return not isinstance(predict(deny.operation, grants, ruling.resources, mount.implied_by), Deny)
 
     def _seen(self, ruling: Ruling, result: Result) -> Seen:
         assert ruling.target is not None

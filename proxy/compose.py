@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -18,7 +19,8 @@ from proxy.learning import Learner
 from proxy.memory import VendorMemory
 from proxy.policy import Rules
 from proxy.ruling import Mount
-from proxy.settings import ClientSettings, Loaded, Origin, Settings, VendorSettings, allowances, implications
+from proxy.sampling import DenialSample
+from proxy.settings import ClientSettings, Loaded, Origin, Settings, VendorSettings, VerifySettings, allowances, implications
 from proxy.telemetry.exchange import Exchange
 from proxy.vendors.registry import make_vendor
 from proxy.wire import pool
@@ -50,6 +52,10 @@ class Parts:
     knowledge: Knowledge
     record: Callable[[Exchange], None]
     on_bug: Callable[[BaseException], None]
+    demoted: Callable[[str], Container[str]] = lambda _: frozenset()
+    """Returns a vendor's operations whose denials proved false, as a live view."""
+    chance: Callable[[], float] = random.random
+    """Returns a number from 0 up to but without 1."""
 
 
 def build_service(loaded: Loaded, parts: Parts) -> Service:
@@ -83,8 +89,14 @@ def _mount(name: str, settings: VendorSettings, loaded: Loaded, parts: Parts) ->
         implied_by=implications(settings, catalog),
         path=settings.mount.path or "",
         host=settings.mount.host or "",
+        demoted=parts.demoted(name),
+        sample=_sample(settings.verify_denials, parts),
         origins=_origins(settings, [endpoint.path for endpoint in catalog.token_endpoints]),
     )
+
+
+def _sample(settings: VerifySettings | None, parts: Parts) -> DenialSample | None:
+    return None if settings is None else DenialSample(settings.rate, settings.per_minute, parts.clocks.now, parts.chance)
 
 
 def _origins(settings: VendorSettings, token_paths: list[str]) -> Mapping[str, str] | None:

@@ -32,6 +32,7 @@ from proxy.model import (
 from proxy.policy import NotAllowed, Verdict, Within, allows, settle
 from proxy.prediction import predict
 from proxy.ruling import Mount, Ruling
+from proxy.scoring import RECHECK
 from proxy.telemetry.exchange import Decision, Outcome
 from proxy.vendors.base import Denial
 
@@ -141,33 +142,44 @@ class Judge:
 
     def _enforce(self, ruling: Ruling, verdict: Verdict) -> Ruling:
         prediction = ruling.prediction
+        forwards = ruling.mode is Mode.SHADOW
         if isinstance(verdict, NotAllowed):
             ruling.reason, ruling.policy = verdict.reason, verdict.objection
         elif isinstance(prediction, Deny):
-            kept = kept_refusal(ruling) if ruling.mode is Mode.ENFORCE else None
+            forwards = forwards or self._is_not_enforced(ruling, prediction)
+            kept = None if forwards else kept_refusal(ruling)
             if kept is not None:
                 ruling.missing, ruling.reason, ruling.decision = kept.missing, kept.reason, Decision.DENY
                 ruling.kept, ruling.memos = kept, kept.memos.setdefault(ruling.client.name, {})
                 ruling.answer, ruling.outcome = kept.answer(ruling), Outcome.DENIED
                 return ruling
-            if self._rechecks(ruling, prediction):
+            if not forwards and self._rechecks(ruling, prediction):
                 return ruling
             ruling.missing = prediction.missing
             assert ruling.mount is not None
             ruling.reason = denial_reason(ruling.mount.vendor, prediction, ruling.knowledge)
         else:
             return ruling
-        return self._refuse_or_shadow(ruling, verdict)
+        return self._refuse_or_shadow(ruling, verdict, forwards)
+
+    def _is_not_enforced(self, ruling: Ruling, deny: Deny) -> bool:
+        """Say whether this denial is forwarded and scored: its operation was put back to shadow, or it is one of the sample."""
+        mount = ruling.mount
+        assert mount is not None
+        if deny.operation.id in mount.demoted:
+            ruling.mode = Mode.SHADOW
+            return True
+        return mount.sample is not None and ruling.effective_method in _RECHECKED and ruling.method in _RECHECKED and mount.sample.take()
 
     def _rechecks(self, ruling: Ruling, deny: Deny) -> bool:
         """Let one denied request through now and then where an administrator may have ended the lack in the meantime."""
-        if ruling.effective_method not in _RECHECKED or ruling.mode is not Mode.ENFORCE or ruling.knowledge is None:
+        if ruling.effective_method not in _RECHECKED or ruling.knowledge is None:
             return False
         assert ruling.mount is not None
         assert ruling.fingerprint is not None
         if not ruling.mount.learner.take_recheck(ruling.knowledge, ruling.fingerprint, deny, self._moment()):
             return False
-        ruling.prediction = Indeterminate(deny.operation, "it is time to find out whether the account was corrected")
+        ruling.prediction = Indeterminate(deny.operation, RECHECK)
         ruling.decision, ruling.evidence = Decision.INDETERMINATE, NO_EVIDENCE
         return True
 
@@ -180,8 +192,8 @@ class Judge:
             return 0.0
         return ruling.started_at + max(0.0, max(record.recheck for record in records) - self._moment().now)
 
-    def _refuse_or_shadow(self, ruling: Ruling, verdict: Verdict) -> Ruling:
-        if ruling.mode is Mode.SHADOW:
+    def _refuse_or_shadow(self, ruling: Ruling, verdict: Verdict, forwards: bool) -> Ruling:
+        if forwards:
             ruling.decision, ruling.outcome = Decision.WOULD_DENY, Outcome.WOULD_DENY
             return ruling
         ruling.decision = Decision.DENY

@@ -27,12 +27,14 @@ class Repeats:
         if kept is None or kept.fingerprint is None:
             return kept
         assert kept.mount is not None
+        if kept.kept is not None and kept.match is not None and kept.match.operation.id in kept.mount.demoted:
+            return None
         known = kept.mount.store.get(kept.fingerprint, now)
         return kept if known is kept.knowledge and known is not None else None
 
     def keep(self, method: str, raw_target: bytes, head: RequestHead, ruling: Ruling) -> None:
         """Remember a ruling if its head repeats on the connection and the same request must be ruled on the same way."""
-        if not head.repeats or ruling.fault or (ruling.kept is None and _may_change(ruling)):
+        if not head.repeats or ruling.fault or (_may_change(ruling) if ruling.kept is None else _is_sampled(ruling)):
             return
         if head.rulings is None or head.rulings[0] is not self or len(head.rulings[1]) >= MAX_KEPT_RULINGS:
             head.rulings = (self, {})
@@ -46,3 +48,8 @@ def _may_change(ruling: Ruling) -> bool:
     if ruling.answer is not None:
         return True
     return ruling.fingerprint is not None and (ruling.knowledge is None or not isinstance(ruling.prediction, Permit | NotApplicable))
+
+
+def _is_sampled(ruling: Ruling) -> bool:
+    """Say whether each denial like this one may be chosen to be sent through."""
+    return ruling.mount is not None and ruling.mount.sample is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -33,6 +33,10 @@ class Mount:
     implied_by: Mapping[str, frozenset[str]]
     path: str = ""
     host: str = ""
+    demoted: Container[str] = frozenset()
+    """Ids of operations whose denials proved false: they are forwarded. Looked up live."""
+    sample: Sample | None = None
+    """Which denials are sent through to keep the score honest; None: none."""
     origins: Mapping[str, str] | None = None
     """Paths that live on another origin than "api" (NewVoiceMedia's token endpoint): path to origin name."""
 
@@ -44,6 +48,13 @@ class Mount:
     def origin(self, path: str) -> str:
         """Return the name of the origin that serves `path`."""
         return "api" if self.origins is None else self.origins.get(path, "api")
+
+
+class Sample(Protocol):
+    """Decides which denials are sent through although nothing speaks for it."""
+
+    def take(self) -> bool:
+        """Say whether this one is; it counts against the bound then."""
 
 
 class KeptAnswer(Protocol):
@@ -90,6 +101,8 @@ class Ruling:
         self.missing: tuple[tuple[str, ...], ...] = ()
         self.evidence: Evidence = NO_EVIDENCE
         self.fault: str = ""
+        self.refused_for: str = ""
+        self.overtaken: bool = False
         self.watch: Watch = NO_WATCH
         self.answer: LocalAnswer | None = None
         self.kept: KeptAnswer | None = None

@@ -35,7 +35,7 @@ from proxy.model import (
     TokenPlace,
 )
 from proxy.policy import Rules
-from proxy.ruling import LocalAnswer, Mount, Ruling
+from proxy.ruling import LocalAnswer, Mount, Ruling, Sample
 from proxy.telemetry.exchange import Exchange
 from proxy.vendors.base import Vendor
 from proxy.vendors.registry import make_vendor
@@ -124,6 +124,8 @@ class MountPlan:
     mode: Mode = Mode.ENFORCE
     rules: Rules = field(default_factory=Rules)
     presume: bool = True
+    demoted: set[str] = field(default_factory=set)
+    sample: Sample | None = None
 
 
 def plans(**changes: Any) -> list[MountPlan]:
@@ -160,7 +162,8 @@ class House:
         learner = Learner(vendor.name, store, memory, FINGERPRINTER, lifetime=900.0, recheck=60.0)
         self.learners[vendor.name] = learner
         implied = vendor.catalog.implied_by if plan.presume else {}
-        return Mount(vendor, store, learner, memory.shapes, plan.mode, plan.rules, implied, plan.path, plan.host)
+        mount = Mount(vendor, store, learner, memory.shapes, plan.mode, plan.rules, implied, plan.path, plan.host)
+        return replace(mount, demoted=plan.demoted, sample=plan.sample)
 
     def know(self, vendor: str, token: str, grants: Grants, source: Source = Source.TOKEN_RESPONSE, subject: str = "ann") -> Fingerprint:
         """Let something be known about a token."""

@@ -159,6 +159,10 @@ def _print_text(members: Mapping[str, Any], question: Question, mode: Mode) -> N
     print_paragraph(members["explanation"])
     if mode is not Mode.ENFORCE:
         print_paragraph(f"This vendor's mode is {mode.value}: the proxy forwards the request all the same.")
+    if members.get("back_in_shadow"):
+        print_paragraph(
+            "A false denial has put this operation back to shadow: the proxy forwards the request (scopegate report readiness)."
+        )
     _print_section("How to fix it", members.get("remediation"), print_steps)
     _print_section("Documentation", members.get("documentation"), print_links)
 

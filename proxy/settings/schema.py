@@ -82,6 +82,13 @@ class GrantSettings(Section):
         return {"user": self.user, "pbx": self.pbx, "categories": self.categories}
 
 
+class VerifySettings(Section):
+    """A sample of local denials that is sent to the vendor all the same, to keep the score honest. GET and HEAD only."""
+
+    rate: Annotated[float, Field(gt=0, le=1)] = Field(default=0.01, description="Share of this vendor's denials that is chosen at random.")
+    per_minute: Annotated[float, Field(gt=0, le=60)] = Field(default=1, description="Most of them per minute.")
+
+
 class VendorSettings(Section):
     """One vendor: where apps reach it here, where it really is, and how its requests are decided."""
 
@@ -115,6 +122,11 @@ class VendorSettings(Section):
     )
     recheck_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
         default=60, description="Seconds after which an absent right that an administrator can grant is tried again with a real request."
+    )
+
+    verify_denials: VerifySettings | None = Field(
+        default=None,
+        description="Sends a small share of denied GET and HEAD requests to the vendor, to score the denials; without it none is sent.",
     )
 
     def grants_as_mappings(self) -> tuple[Mapping[str, object], ...]:
@@ -188,6 +200,15 @@ class StateSettings(Section):
     )
 
 
+class ReadinessSettings(Section):
+    """When an operation counts as ready to be enforced, see `scopegate report readiness`."""
+
+    min_scored_calls: WholeNumber = Field(
+        default=30, ge=1, le=1_000_000, description="Scored calls that an operation needs, without any false denial, to be ready."
+    )
+    keep_days: WholeNumber = Field(default=90, ge=1, le=3650, description="Days for which scores are kept after their last call.")
+
+
 class LogSettings(Section):
     """What is written to standard output."""
 
@@ -216,6 +237,7 @@ class Settings(Section):
     )
     state: StateSettings | None = Field(default=None, description="The embedded store; without it, a restart forgets what was learned.")
     limits: LimitSettings = Field(default_factory=LimitSettings, description="Sizes, counts and waiting times that apps cannot exceed.")
+    readiness: ReadinessSettings = Field(default_factory=ReadinessSettings, description="When an operation is ready to be enforced.")
     log: LogSettings = Field(default_factory=LogSettings, description="The log on standard output.")
     workers: WholeNumber = Field(default=1, ge=1, le=1, description="Number of worker processes; this version runs one.")
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from proxy.catalog import Catalog
 from proxy.model import Mode, Objection, Reason, Source
+from proxy.scoring import SCORES
 from proxy.settings.schema import Settings
 from proxy.telemetry.exchange import Actual, CacheResult, Decision, Outcome, Predicted, ResponseKind
 
@@ -48,8 +49,9 @@ class _LabelValues:
         vendor_duration = _HISTOGRAM
         cache = (len(CacheResult) - _NONE) + 2  # look-ups by result; entries; evictions
         scope_use = 2 * self.clients * self.scopes  # last used; granted
+        readiness = self.clients * len(SCORES) + 2 * self.operations + 1  # scores; false denials; operations demoted; samples
         counted_once = policy_denials + requests + predictions + calls_avoided + request_duration + vendor_duration + cache + MOST_FAULTS
-        return counted_once + decisions + missing_scope + vendor_responses + scope_use
+        return counted_once + decisions + missing_scope + vendor_responses + scope_use + readiness
 
 
 def largest_series_count(settings: Settings, catalogs: Mapping[str, Catalog]) -> int:

@@ -119,3 +119,7 @@ class Exchange(NamedTuple):
     prediction: Prediction | None = None
     policy: str = ""
     """Which of the operator's own rules was against the request (`Objection`), "" where none was."""
+    refused_for: str = ""
+    """The scope that the vendor's refusal names, as it was learned; "" where it names none."""
+    overtaken: bool = False
+    """Whether what is known of the token changed before an acceptance came, so that the request would not be denied any more."""

@@ -253,8 +253,8 @@ def test_every_make_target_is_described_and_every_described_one_exists() -> None
 
 def admin_calls() -> Iterator[tuple[str, str]]:
     """Yield the status and reason of every problem that the admin listener can answer with."""
-    for name in ("api", "guard", "questions"):
-        for node in ast.walk(ast.parse((ROOT / f"proxy/admin/{name}.py").read_text(encoding="utf-8"))):
+    for source in sorted((ROOT / "proxy/admin").glob("*.py")):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"Problem", "bad_request"}:
                 values = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
                 if node.func.id == "Problem" and len(values) >= 2:
@@ -271,7 +271,7 @@ def test_every_problem_of_the_admin_api_is_described_with_its_status() -> None:
 
 
 def test_every_path_of_the_admin_api_is_described() -> None:
-    source = (ROOT / "proxy/admin/api.py").read_text(encoding="utf-8")
+    source = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "proxy/admin").glob("*.py"))
     routes = {f"{method.upper()} {path}" for method, path in re.findall(r'web\.(get|post|delete)\("([^"]+)"', source)}
     described = {code(row[0]) for row in rows(section(read("reference/admin-api.md"), "## Paths"))}
     assert described == routes

@@ -94,6 +94,9 @@ def test_the_number_of_series_is_counted_by_the_table_of_metrics(tmp_path: Path)
             + 4  # grant cache: hit, miss, entries, evictions
             + 2 * clients * scopes  # last used, granted
             + MOST_FAULTS
+            + clients * 6  # scores
+            + 2 * operations  # false denials, operations demoted
+            + 1  # denials that were sent through
         )
 
     known, none = vendor(operations=3, scopes=3, modes=1), vendor(operations=1, scopes=1, modes=3)

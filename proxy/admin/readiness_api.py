@@ -1,0 +1,56 @@
+"""The admin API of readiness: the report, and how an operator ends the shadow of an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from aiohttp import web
+
+from proxy.admin.answers import Problem, json_response, no_content
+from proxy.admin.questions import Parameters
+from proxy.readiness import Wanted
+
+
+class ReadinessBackend(Protocol):
+    """The proxy, as this API sees it. Every method answers at once, on the event loop."""
+
+    def vendors(self) -> tuple[str, ...]:
+        """Return the names of the configured vendors."""
+
+    def report(self, wanted: Wanted) -> Mapping[str, object]:
+        """Return the report of readiness as JSON members."""
+
+    def lift(self, vendor: str, operation: str) -> bool:
+        """Enforce an operation again and count it afresh; say whether it had been put back to shadow."""
+
+
+class ReadinessApi:
+    """The handlers, and the routes that lead to them."""
+
+    def __init__(self, backend: ReadinessBackend) -> None:
+        self._backend = backend
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes, for `server.start`."""
+        return [
+            web.get("/api/v1/reports/readiness", self.report),
+            web.delete("/api/v1/readiness/{vendor}/{operation}", self.lift),
+        ]
+
+    async def report(self, request: web.Request) -> web.Response:
+        """Say what is ready to be enforced, and why not."""
+        given = Parameters(request.query, ("vendor", "client"))
+        wanted = Wanted(given.choice("vendor", self._backend.vendors()), given.text("client"))
+        return json_response(self._backend.report(wanted))
+
+    async def lift(self, request: web.Request) -> web.Response:
+        """Enforce an operation again that a false denial had put back to shadow."""
+        vendor, operation = request.match_info["vendor"], request.match_info["operation"]
+        if vendor not in self._backend.vendors():
+            raise Problem(404, "unknown_vendor", f"the configured vendors are: {', '.join(self._backend.vendors())}")
+        if not self._backend.lift(vendor, operation):
+            raise Problem(
+                404, "not_in_shadow", "no false denial has put this operation to shadow; GET /api/v1/reports/readiness lists them"
+            )
+        return no_content()

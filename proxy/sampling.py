@@ -1,0 +1,36 @@
+"""Which local denials are sent through to keep the score honest: a random share, and never more than so many a minute.
+
+Pure: clock and chance are passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class DenialSample:
+    """Chooses a share `rate` (0 to 1) of denials, at most `per_minute` on average and at once.
+
+    `now` returns seconds of a clock that never jumps, `chance` a number from 0 up to but without 1.
+    """
+
+    def __init__(self, rate: float, per_minute: float, now: Callable[[], float], chance: Callable[[], float]) -> None:
+        self._rate = rate
+        self._per_second = per_minute / 60.0
+        self._most = max(1.0, per_minute)
+        self._now = now
+        self._chance = chance
+        self._left = self._most
+        self._filled_at = now()
+
+    def take(self) -> bool:
+        """Say whether this denial is sent through; it counts against the bound then."""
+        if self._chance() >= self._rate:
+            return False
+        now = self._now()
+        self._left = min(self._most, self._left + (now - self._filled_at) * self._per_second)
+        self._filled_at = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
