@@ -55,7 +55,7 @@ clean: ## remove what was made here
 
 # The modules that every request passes through, compiled by mypyc: the same sources, the same tests, less CPU.
 HOT := gate judge repeats locator token_reader ruling answers closing headers response_headers identifiers policy clients targets \
-	grants wire/turn wire/upstream wire/downstream wire/heads wire/channel wire/pool wire/sockets \
+	grants wire/turn wire/download wire/upstream wire/downstream wire/heads wire/channel wire/pool wire/sockets \
 	telemetry/decision_log telemetry/recorders telemetry/recent telemetry/exchange telemetry/metrics
 
 compiled: $(VENV)/.development ## compile the hot path into build/compiled (needs a C compiler; half a minute)

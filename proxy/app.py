@@ -40,6 +40,7 @@ from proxy.telemetry.recent import Recent
 from proxy.telemetry.recorders import Recorder, Recorders
 from proxy.vendors.base import METHOD_OVERRIDE
 from proxy.wire.listener import Listener
+from proxy.wire.rewriting import Rewrites
 
 _GC_THRESHOLD: Final = 50_000
 """Allocations between two looks for garbage: what a request makes is freed by counting references, so looking seldom is right."""
@@ -65,6 +66,7 @@ class App:
         self._metrics = Metrics(known_labels(loaded), version=__version__, cache_sizes=self._cache_sizes)
         self._metrics.config_loaded(loaded.digest[:12], self._clocks.wall())
         self._recorders = Recorders(self._all_recorders(log_descriptor), self._recorder_failed)
+        self._rewrites = Rewrites()
         self._bugs = 0
         self._accepting = False
         self._listener: Listener | None = None
@@ -95,6 +97,7 @@ class App:
             self._recorders.record,
             self.note_bug,
             self._scores.demoted,
+            rewrites=self._rewrites,
         )
         try:
             service = build_service(self._loaded, parts)
@@ -187,7 +190,7 @@ class App:
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
         scores = self._scores.readings(self._loaded.settings.vendors, sorted(known_labels(self._loaded).clients))
-        others = (self._writer, self._store)
+        others = (self._writer, self._store, self._rewrites)
         return (
             *own,
             *scores,

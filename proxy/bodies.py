@@ -1,4 +1,4 @@
-"""Bodies copied aside to learn from: content codings undone within a bound. Pure."""
+"""Bodies that are read: content codings undone within a bound, and done again. Pure."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Final
 import brotli
 
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_QUICK: Final = 1
+"""What is done again is on its way already: time counts for more than size."""
 
 
 def decode_body(body: bytes, coding: bytes, limit: int) -> bytes | None:
@@ -45,3 +48,21 @@ _DECODERS: Final[dict[bytes, Callable[[bytes, int], bytes | None]]] = {
     b"deflate": _inflate,
     b"br": _brotli,
 }
+
+
+def encode_body(plain: bytes, coding: bytes) -> bytes:
+    """Do one content coding; ValueError for one that `decode_body` cannot undo."""
+    if coding in (b"", b"identity"):
+        return plain
+    if coding == b"br":
+        encoded: bytes = brotli.compress(plain, quality=_QUICK)
+        return encoded
+    if coding not in _DECODERS:
+        raise ValueError("unknown content coding")
+    encoder = zlib.compressobj(_QUICK, wbits=zlib.MAX_WBITS if coding == b"deflate" else _GZIP)
+    return encoder.compress(plain) + encoder.flush()
+
+
+def is_decodable(coding: bytes) -> bool:
+    """Say whether `decode_body` knows a content coding."""
+    return coding in _DECODERS or coding in (b"", b"identity")

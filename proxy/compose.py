@@ -6,7 +6,7 @@ import asyncio
 import random
 import ssl
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from proxy.clients import Client
@@ -16,6 +16,7 @@ from proxy.gate import Clocks, Gate
 from proxy.grants import GrantStore
 from proxy.identifiers import IdMaker
 from proxy.learning import Learner
+from proxy.links import MEDIA_SEGMENT, Home, Links
 from proxy.memory import VendorMemory
 from proxy.policy import Rules
 from proxy.ruling import Mount
@@ -26,6 +27,7 @@ from proxy.vendors.registry import make_vendor
 from proxy.wire import pool
 from proxy.wire.channel import Channel
 from proxy.wire.limits import Limits, Timeouts
+from proxy.wire.rewriting import Rewrites
 from proxy.wire.service import Service
 
 
@@ -56,24 +58,55 @@ class Parts:
     """Returns a vendor's operations whose denials proved false, as a live view."""
     chance: Callable[[], float] = random.random
     """Returns a number from 0 up to but without 1."""
+    rewrites: Rewrites = field(default_factory=Rewrites)
 
 
 def build_service(loaded: Loaded, parts: Parts) -> Service:
     """Return the service that a configuration describes. Raise OSError where a CA file cannot be used."""
     settings = loaded.settings
     limits = wire_limits(settings)
-    mounts = [_mount(name, vendor, loaded, parts) for name, vendor in settings.vendors.items()]
+    mounts = [mount for name, vendor in settings.vendors.items() for mount in _mounts(name, vendor, loaded, parts)]
+    parts.rewrites.limit(settings.limits.max_rewrite_bytes, settings.limits.max_rewrite_total_bytes)
     gate = Gate(mounts, _clients(settings.clients), parts.fingerprinter, parts.clocks, parts.make_id, parts.on_bug)
     closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes)
     channels = {name: _channel(vendor, limits, parts.on_bug) for name, vendor in settings.vendors.items()}
-    return Service(parts.loop, parts.clocks.now, gate, closer, MappingProxyType(channels), limits)
+    return Service(parts.loop, parts.clocks.now, gate, closer, MappingProxyType(channels), limits, parts.rewrites)
 
 
 def wire_limits(settings: Settings) -> Limits:
-    """Return the bounds of the byte path; settings that only concern knowledge are left out."""
-    values = settings.limits.model_dump()
-    values.pop("max_known_tokens")
+    """Return the bounds of the byte path; settings that only concern knowledge or links are left out."""
+    values = settings.limits.model_dump(exclude={"max_known_tokens", "max_rewrite_bytes", "max_rewrite_total_bytes"})
     return Limits(**values)
+
+
+def _mounts(name: str, settings: VendorSettings, loaded: Loaded, parts: Parts) -> list[Mount]:
+    """Return where a vendor is mounted: its API, and its media host below it (the API's mount comes first)."""
+    mount = _mount(name, settings, loaded, parts)
+    if settings.rewrite_links:
+        mount = replace(mount, links=_links(settings, loaded.settings, mount.origins or {}))
+        parts.rewrites.know(name)
+    if settings.media_origin is None:
+        return [mount]
+    path = mount.path + MEDIA_SEGMENT
+    links = None if mount.links is None else mount.links.at(path)
+    return [mount, replace(mount, path=path, home="media", origins=None, links=links)]
+
+
+def _links(settings: VendorSettings, whole: Settings, token_paths: Mapping[str, str]) -> Links:
+    path = settings.mount.path or ""
+    homes = [_home(settings.upstream, path)]
+    if settings.media_origin is not None:
+        homes.append(_home(settings.media_origin, path + MEDIA_SEGMENT))
+    if settings.token_upstream is not None:
+        homes.append(_home(settings.token_upstream, path, frozenset(token_paths)))
+    public = whole.public_url
+    if public is not None and settings.mount.host:
+        public = replace(public, host=settings.mount.host)
+    return Links(homes, str(public or ""), path, whole.public_origin.host_and_port)
+
+
+def _home(origin: Origin, path: str, only: frozenset[str] = frozenset()) -> Home:
+    return Home(origin.scheme, origin.host, origin.port, path, only)
 
 
 def _mount(name: str, settings: VendorSettings, loaded: Loaded, parts: Parts) -> Mount:
@@ -109,7 +142,7 @@ def _clients(settings: tuple[ClientSettings, ...]) -> list[Client]:
 
 def _channel(settings: VendorSettings, limits: Limits, on_bug: Callable[[BaseException], None]) -> Channel:
     timeouts = Timeouts(**settings.timeouts.model_dump())
-    upstreams = {"api": settings.upstream, "token": settings.token_upstream}
+    upstreams = {"api": settings.upstream, "token": settings.token_upstream, "media": settings.media_origin}
     pools = {
         name: pool.Pool(wire_origin(origin, settings), limits, timeouts, on_bug) for name, origin in upstreams.items() if origin is not None
     }

@@ -13,6 +13,7 @@ from proxy.explain import NO_EVIDENCE, Evidence
 from proxy.grants import GrantStore, Knowledge
 from proxy.headers import RequestHead
 from proxy.learning import Learner
+from proxy.links import Links
 from proxy.model import NO_RESOURCES, Mode, Prediction, RefusalTemplate, Resources, TokenPlace
 from proxy.policy import Rules
 from proxy.targets import Target
@@ -38,7 +39,11 @@ class Mount:
     sample: Sample | None = None
     """Which denials are sent through to keep the score honest; None: none."""
     origins: Mapping[str, str] | None = None
-    """Paths that live on another origin than "api" (NewVoiceMedia's token endpoint): path to origin name."""
+    """Paths that live on another origin than `home` (NewVoiceMedia's token endpoint): path to origin name."""
+    home: str = "api"
+    """The name of the origin that serves all other paths."""
+    links: Links | None = None
+    """Points the vendor's own addresses in its answers back at the proxy; None where they stay as they are."""
 
     @property
     def token_place(self) -> TokenPlace:
@@ -47,7 +52,7 @@ class Mount:
 
     def origin(self, path: str) -> str:
         """Return the name of the origin that serves `path`."""
-        return "api" if self.origins is None else self.origins.get(path, "api")
+        return self.home if self.origins is None else self.origins.get(path, self.home)
 
 
 class Sample(Protocol):

@@ -79,25 +79,31 @@ def demo(listen: Address | None, admin: Address | None, tour: bool, allow_remote
 @click.argument("vendor", type=click.Choice(SIMULATED_VENDORS))
 @click.option("--listen", type=ADDRESS, default="127.0.0.1:0", show_default=True, help="Where to listen; port 0 takes a free one.")
 @click.option("--token-listen", type=ADDRESS, help="newvoicemedia only: a second port, on the same host, for logins alone.")
+@click.option("--media-listen", type=ADDRESS, help="ringcentral only: a second port, on the same host, for recordings alone.")
 @remote_option
 @format_option
-def simulate(vendor: str, listen: Address, token_listen: Address | None, allow_remote: bool, output_format: str) -> int:
+def simulate(
+    vendor: str, listen: Address, token_listen: Address | None, media_listen: Address | None, allow_remote: bool, output_format: str
+) -> int:
     """Run one simulated vendor until Ctrl-C.
 
     It holds made-up accounts, which it prints, and refuses as the vendor does. At NewVoiceMedia two hosts are involved, one for
-    logins and one for everything else; without --token-listen one port serves both.
+    logins and one for everything else, and RingCentral has a host for media; without --token-listen and --media-listen one port
+    serves both.
 
     \b
     Example:
       scopegate simulate ringcentral --listen 127.0.0.1:9101
     """
-    if token_listen is not None and (vendor != "newvoicemedia" or token_listen.host != listen.host):
-        raise click.BadParameter("is for newvoicemedia, on the host of --listen", param_hint="--token-listen")
+    for second, only, option in ((token_listen, "newvoicemedia", "--token-listen"), (media_listen, "ringcentral", "--media-listen")):
+        if second is not None and (vendor != only or second.host != listen.host):
+            raise click.BadParameter(f"is for {only}, on the host of --listen", param_hint=option)
+    second = token_listen or media_listen
     if not allow_remote:
-        refuse_remote(listen, token_listen)
+        refuse_remote(listen, second)
     from proxy.cli import simulating
 
-    return simulating.simulate(vendor, listen, token_listen.port if token_listen else None, as_json=output_format == "json")
+    return simulating.simulate(vendor, listen, second.port if second else None, as_json=output_format == "json")
 
 
 @click.command("check-config")

@@ -26,6 +26,7 @@ vendors:
     kind: ringcentral
     mount: {path: /ringcentral}
     upstream: "${RINGCENTRAL}"
+    media_upstream: "${RINGCENTRAL_MEDIA}"
   8x8:
     kind: 8x8
     mount: {path: /8x8}
@@ -77,13 +78,16 @@ def _is_free(address: Address) -> bool:
 async def demo_world(listen: Address, admin: Address, log_descriptor: int | None) -> AsyncIterator[World]:
     """Start the vendors and the proxy; end them all afterwards. Raise `StartError` where an address cannot be had."""
     async with AsyncExitStack() as stack:
-        ringcentral = await stack.enter_async_context(RingCentralSimulator())
+        ringcentral = RingCentralSimulator(link_base=None, media_link_base=None)
+        await ringcentral.start(media_port=0)
+        await stack.enter_async_context(ringcentral)
         eightbyeight = await stack.enter_async_context(EightByEightSimulator())
         newvoicemedia = NewVoiceMediaSimulator()
         await newvoicemedia.start(token_port=0)
         await stack.enter_async_context(newvoicemedia)
         upstreams = {
             "RINGCENTRAL": ringcentral.base_url,
+            "RINGCENTRAL_MEDIA": ringcentral.media_base_url,
             "EIGHTBYEIGHT": eightbyeight.base_url,
             "NEWVOICEMEDIA": newvoicemedia.base_url,
             "NEWVOICEMEDIA_TOKENS": newvoicemedia.token_base_url,

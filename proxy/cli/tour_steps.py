@@ -76,6 +76,7 @@ def _denied(status: int, *holds: str) -> Promise:
 _RC_LOGIN: Final = "/ringcentral/restapi/oauth/token"
 _RC_CALLS: Final = "/ringcentral/restapi/v1.0/account/~/call-log"
 _RC_RECORDING: Final = "/ringcentral/restapi/v1.0/account/~/recording/500001"
+_RC_CONTENT: Final = "/ringcentral/scopegate-media/restapi/v1.0/account/37439510/recording/500001/content"
 _RC_GRANT: Final = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": "demo-jwt-amy"}
 
 
@@ -115,9 +116,14 @@ RINGCENTRAL: Final = (
         _denied(403, "CMN-401", "ReadCallRecording"),
     ),
     Step(
-        "RingCentral: the app that holds both gets them",
+        "RingCentral: the app that holds both gets them; their contentUri names RingCentral's media host, but leads back to the proxy",
         Request(_RC_RECORDING, bearer="RC_ARCHIVER"),
-        _forwarded("permit", 200, '"contentUri"'),
+        _forwarded("permit", 200, '"contentUri"', _RC_CONTENT),
+    ),
+    Step(
+        "RingCentral: an app that follows contentUri stays behind the proxy; the recording itself needs ReadCallRecording",
+        Request(_RC_CONTENT, bearer="RC_LISTER"),
+        _denied(403, "CMN-401", "ReadCallRecording"),
     ),
 )
 
@@ -206,11 +212,11 @@ OTHERS: Final = (
         Promise(
             200,
             holds=(
-                'scopegate_requests_total{client="anonymous",outcome="denied",vendor="ringcentral"} 2.0',
+                'scopegate_requests_total{client="anonymous",outcome="denied",vendor="ringcentral"} 3.0',
                 'scopegate_requests_total{client="anonymous",outcome="denied",vendor="8x8"} 1.0',
                 'scopegate_requests_total{client="anonymous",outcome="denied",vendor="newvoicemedia"} 1.0',
                 'outcome="bad_request",vendor="none"} 1.0',
-                'scopegate_vendor_calls_avoided_total{reason="missing_scope",vendor="ringcentral"} 2.0',
+                'scopegate_vendor_calls_avoided_total{reason="missing_scope",vendor="ringcentral"} 3.0',
             ),
         ),
     ),

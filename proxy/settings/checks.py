@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from proxy.links import MEDIA_SEGMENT
 from proxy.settings.problems import KeyPath
 from proxy.settings.schema import KINDS
 
@@ -28,22 +29,16 @@ def _more_than_one(value: object) -> bool:
         return False
 
 
-def _switched_on(value: object) -> bool:
-    return value == 1 or str(value).strip().lower() in {"true", "t", "yes", "y", "on", "1"}
-
-
 NOT_SERVED: Final[Mapping[tuple[str, ...], tuple[Callable[[object], bool], str]]] = {
     ("tls",): (_present, "is not available in this version; remove it"),
     ("shared_state",): (_present, "is not available in this version; remove it"),
     ("audit",): (_present, "is not available in this version; remove it"),
     ("workers",): (_more_than_one, "more than one worker is not available in this version; remove it"),
     ("clients", EACH, "authenticate", "mtls_san"): (_present, "is not available in this version; remove it and use api_key_sha256"),
-    ("vendors", EACH, "media_upstream"): (_present, "is not available in this version (it comes with rewritten links); remove it"),
-    ("vendors", EACH, "rewrite_links"): (_switched_on, "rewriting links is not available in this version; remove it"),
 }
 """Parts of the contract that are refused rather than ignored. A version that serves one deletes its line."""
 
-KIND_ONLY: Final = {"token_upstream": "newvoicemedia", "grants": "8x8"}
+KIND_ONLY: Final = {"token_upstream": "newvoicemedia", "media_upstream": "ringcentral", "grants": "8x8"}
 """Settings of a vendor that only one kind reads."""
 
 
@@ -116,6 +111,8 @@ def _vendor(vendor: Mapping[str, object], path: KeyPath) -> Iterator[Finding]:
     mount = vendor.get("mount")
     if isinstance(mount, dict) and mount.get("path") is None and mount.get("host") is None:
         yield (*path, "mount"), "needs a path, a host or both"
+    if isinstance(mount, dict) and MEDIA_SEGMENT in (_text(mount.get("path")) or ""):
+        yield (*path, "mount", "path"), f"must not contain {MEDIA_SEGMENT}: a vendor's media host is mounted there"
 
 
 def _same_mounts(data: object) -> Iterator[Finding]:

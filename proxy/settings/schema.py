@@ -34,6 +34,8 @@ from proxy.settings.values import (
 ANONYMOUS: Final = "anonymous"
 """The name of a caller that is no configured client."""
 KINDS: Final = ("ringcentral", "8x8", "newvoicemedia", "generic")
+RINGCENTRAL_API: Final = "https://platform.ringcentral.com"
+RINGCENTRAL_MEDIA: Final = "media.ringcentral.com"
 Kind = Literal["ringcentral", "8x8", "newvoicemedia", "generic"]
 
 _Value = TypeVar("_Value")
@@ -96,6 +98,11 @@ class VendorSettings(Section):
     mount: MountSettings = Field(description="Which requests belong to this vendor: path, host or both.")
     upstream: OriginField = Field(description="The vendor's API: scheme, host and perhaps port.")
     token_upstream: OriginField | None = Field(default=None, description="newvoicemedia only: the host that issues tokens.")
+    media_upstream: OriginField | None = Field(
+        default=None,
+        description="ringcentral only: the host of recordings and other media; https://media.ringcentral.com where upstream is "
+        "https://platform.ringcentral.com.",
+    )
     catalog: PathField | None = Field(
         default=None,
         description="Catalogue file, relative to this file. Without it the shipped catalogue of the kind is used; generic needs one.",
@@ -110,7 +117,7 @@ class VendorSettings(Section):
         description="presume: scopes that a held one implies count as held until the vendor says otherwise; ignore: to the letter.",
     )
     rewrite_links: bool = Field(
-        default=False, description="Whether the vendor's own addresses in JSON bodies are pointed back at the proxy."
+        default=True, description="Whether the vendor's own addresses in JSON bodies and Location headers are pointed back at the proxy."
     )
     timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="How long to wait for this vendor.")
     ca_file: PathField | None = Field(default=None, description="PEM file with the private CA of the upstream, relative to this file.")
@@ -128,6 +135,12 @@ class VendorSettings(Section):
         default=None,
         description="Sends a small share of denied GET and HEAD requests to the vendor, to score the denials; without it none is sent.",
     )
+
+    @property
+    def media_origin(self) -> Origin | None:
+        """The host of media: the one that is set, else RingCentral's own beside RingCentral's own API."""
+        known = self.kind == "ringcentral" and str(self.upstream) == RINGCENTRAL_API
+        return self.media_upstream or (Origin("https", RINGCENTRAL_MEDIA, 443) if known else None)
 
     def grants_as_mappings(self) -> tuple[Mapping[str, object], ...]:
         """Return the configured grants as plain data, as `Vendor` takes them."""
@@ -175,6 +188,15 @@ class LimitSettings(Section):
         ge=4096,
         le=16_777_216,
         description="Most bytes of one body that are copied to learn from; longer ones teach nothing.",
+    )
+    max_rewrite_bytes: WholeNumber = Field(
+        default=4_194_304,
+        ge=4096,
+        le=67_108_864,
+        description="Most bytes of one JSON answer, as it comes and decoded, that wait for their links to be rewritten; longer ones pass.",
+    )
+    max_rewrite_total_bytes: WholeNumber = Field(
+        default=67_108_864, ge=4096, le=2**34, description="Most bytes of all answers together that wait for their links."
     )
     header_read_s: Seconds = Field(
         default=10, description="Seconds in which a request's headers must arrive (protection against slow senders)."
@@ -227,7 +249,8 @@ class Settings(Section):
     admin: AdminSettings = Field(default_factory=AdminSettings, description="The admin listener.")
     mode: Mode = Field(default=Mode.ENFORCE, description="enforce: answer locally; shadow: only record it; off: decide nothing.")
     public_url: OriginField | None = Field(
-        default=None, description="How apps reach the proxy; http:// and the traffic address by default."
+        default=None,
+        description="How apps reach the proxy, for rewritten links; by default http:// and the host that each request names.",
     )
     vendors: Annotated[Mapping[VendorName, VendorSettings], Field(min_length=1, max_length=100), AfterValidator(_read_only)] = Field(
         description="The vendors by name; names appear in logs and metrics."

@@ -43,6 +43,7 @@ from proxy.simulators.routes import Document, Found
 JWT_GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 PLATFORM: Final = "https://platform.ringcentral.com"
 MEDIA: Final = "https://media.ringcentral.com"
+MEDIA_LISTENER: Final = "media"
 NO_LIMIT: Final = RateLimit(1_000_000)
 
 USER_PERMISSIONS: Final[Mapping[str, str]] = {
@@ -63,10 +64,10 @@ UNKNOWN_GRANT: Final = login_error("unsupported_grant_type", "OAU-250", "Unsuppo
 
 
 class RingCentralSimulator(Simulator):
-    """RingCentral's platform and media hosts, on one port.
+    """RingCentral's platform, and its media host on a listener of its own if `start` is given a `media_port`.
 
     `apps` and `users`: who can log in. `link_base` and `media_link_base`: the hosts that links in bodies name (default: the
-    public ones; None: the simulator itself). `honours_included`: false for a vendor that does not expand a token's scopes.
+    public ones; None: the simulator's own). `honours_included`: false for a vendor that does not expand a token's scopes.
     """
 
     vendor: ClassVar[str] = "ringcentral"
@@ -103,11 +104,21 @@ class RingCentralSimulator(Simulator):
             "refresh_token": self._by_refresh_token,
         }
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0, ssl_context: SSLContext | None = None) -> None:
-        """Listen; links without a configured host name the simulator from here on."""
+    @property
+    def media_base_url(self) -> str:
+        """Where media are served, without a slash at the end; the platform serves them too. Raise RuntimeError before `start`."""
+        return self._urls.get(MEDIA_LISTENER) or self.base_url
+
+    async def start(
+        self, host: str = "127.0.0.1", port: int = 0, ssl_context: SSLContext | None = None, media_port: int | None = None
+    ) -> None:
+        """Listen; links without a configured host name the simulator from here on. Raise OSError where a port is taken."""
         await super().start(host, port, ssl_context)
-        platform, media = (link if link is not None else self.base_url for link in self._links)
-        self._content = replace(self._content, platform=platform, media=media)
+        if media_port is not None:
+            await self._listen(MEDIA_LISTENER, host, media_port, ssl_context)
+        platform, media = self._links
+        platform = platform if platform is not None else self.base_url
+        self._content = replace(self._content, platform=platform, media=media if media is not None else self.media_base_url)
 
     # what an administrator can change while it runs
 
@@ -136,14 +147,17 @@ class RingCentralSimulator(Simulator):
 
     def answer(self, incoming: Incoming) -> Reply:
         """Log in, log out, or serve the API."""
-        if incoming.path == "/restapi/oauth/token" and incoming.method == "POST":
+        platform = incoming.listener != MEDIA_LISTENER
+        if platform and incoming.path == "/restapi/oauth/token" and incoming.method == "POST":
             return self._token(incoming)
-        if incoming.path == "/restapi/oauth/revoke" and incoming.method == "POST":
+        if platform and incoming.path == "/restapi/oauth/revoke" and incoming.method == "POST":
             return self._revoke(incoming)
         method = _effective_method(incoming)
         if method is None:
             return ambiguous_method()
         found = self.routes.find(method, incoming.path)
+        if not platform and (found is None or "/content" not in found.operation.template):
+            return NO_SUCH_RESOURCE
         return (
             self._open_route(incoming, method, found) if found and found.operation.auth != "bearer" else self._api(incoming, method, found)
         )

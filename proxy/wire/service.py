@@ -10,6 +10,7 @@ from proxy.closing import Closer
 from proxy.gate import Gate
 from proxy.wire.channel import Channel
 from proxy.wire.limits import Limits
+from proxy.wire.rewriting import Rewrites
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +26,4 @@ class Service:
     closer: Closer
     channels: Mapping[str, Channel]
     limits: Limits
+    rewrites: Rewrites

@@ -12,20 +12,9 @@ from typing import TYPE_CHECKING, Final
 from proxy import errors
 from proxy.closing import Result
 from proxy.errors import Fault
-from proxy.response_headers import ResponseHead
 from proxy.ruling import LocalAnswer, Ruling
-from proxy.wire.heads import (
-    CHUNKED,
-    CLOSE,
-    KEEP_ALIVE,
-    LAST_CHUNK,
-    chunk,
-    informational_head,
-    length_field,
-    local_head,
-    request_head,
-    response_head,
-)
+from proxy.wire.download import Download
+from proxy.wire.heads import CLOSE, KEEP_ALIVE, LAST_CHUNK, chunk, local_head, request_head
 from proxy.wire.limits import DRAIN_BYTES
 
 if TYPE_CHECKING:
@@ -39,32 +28,24 @@ PENDING_BYTES: Final = 64 * 1024
 _SAFE_TO_REPEAT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 
 
-class Turn:
+class Turn(Download):
     """A request on its way. The client connection feeds it from one side, a vendor connection from the other."""
 
     # Defaults stand at the class: most requests leave most of them as they are, and this is made for every request.
     started = False
     finished = False
-    answered = False
-    request_done = False
     in_channel = False
     upstream: UpstreamConnection | None = None
     request_bytes = 0
     discarded = 0
-    _response_bytes = 0
     _pending_bytes = 0
-    _status = 0
     _sent_at = 0.0
     _pending: list[bytes] | None = None
     _channel: Channel | None = None
     _pool: Pool | None = None
     _dial: asyncio.Task[None] | None = None
     _repeated = False
-    _chunked_answer = False
-    _until_close = False
-    _answer_head: ResponseHead | None = None
     _request_copy: bytearray | None = None
-    _response_copy: bytearray | None = None
 
     def __init__(
         self,
@@ -77,15 +58,10 @@ class Turn:
         keep_alive: bool,
         old_client: bool,
     ) -> None:
-        self.connection = connection
-        self.service = service
-        self.ruling = ruling
+        super().__init__(connection, service, ruling, keep_alive, old_client)
         self.method = method
-        self.keep_alive = keep_alive
-        self.old_client = old_client
         self.head = ruling.head
         self.begun_at = begun_at
-        self.moved_at = service.loop.time()
         if ruling.watch.request:
             self._request_copy = bytearray()
 
@@ -157,13 +133,6 @@ class Turn:
         limit = self.service.limits.max_body_bytes
         return bool(limit) and self.request_bytes > limit
 
-    def _copied(self, copy: bytearray | None, data: bytes) -> bytearray | None:
-        """Copy aside what is learned from; a body beyond the bound teaches nothing."""
-        if copy is None:
-            return None
-        copy += data
-        return copy if len(copy) <= self.service.limits.max_learning_bytes else None
-
     # --- the way to the vendor
 
     def admitted(self) -> None:
@@ -232,50 +201,10 @@ class Turn:
             self.moved_at = self.service.loop.time()
         self.connection.hold_upload(paused)
 
-    def upstream_informational(self, status: int, reason: bytes, head: ResponseHead) -> None:
-        """Pass a 1xx answer on; HTTP/1.0 clients know none (RFC 9110 section 15.2)."""
-        self.moved_at = self.service.loop.time()
-        if not self.old_client and not self.answered:
-            self.connection.write(informational_head(status, reason, head.block))
-
-    def upstream_head(self, status: int, reason: bytes, head: ResponseHead, no_body: bool) -> None:
-        """Pass the head of the answer on, framed for this client."""
-        ruling = self.ruling
-        self.moved_at = self.service.loop.time()
-        self.answered, self._status, self._answer_head = True, status, head
-        if self.service.closer.reads_answer(ruling, status):
-            self._response_copy = bytearray()
-        self.keep_alive = self.keep_alive and self.request_done and not self.connection.draining
-        framing = b"" if status == 204 else self._framing(head, no_body)
-        if not self.keep_alive:
-            framing += CLOSE
-        elif self.old_client:
-            framing += KEEP_ALIVE
-        self.connection.write(response_head(status, reason, framing, ruling.stamp(b"vendor"), head.block))
-
-    def _framing(self, head: ResponseHead, no_body: bool) -> bytes:
-        """Choose how the client learns the end of the body (RFC 9112 section 6.3)."""
-        if head.content_length is not None or no_body:
-            return length_field(head.content_length)
-        if self.old_client:
-            self._until_close, self.keep_alive = True, False
-            return b""
-        self._chunked_answer = True
-        return CHUNKED
-
-    def upstream_body(self, data: bytes) -> None:
-        """Pass a piece of the body on."""
-        self.moved_at = self.service.loop.time()
-        self._response_bytes += len(data)
-        if self._response_copy is not None:
-            self._response_copy = self._copied(self._response_copy, data)
-        self.connection.write(chunk(data) if self._chunked_answer else data)
-
     def upstream_done(self) -> None:
         """The answer is complete."""
         self.upstream = None
-        if self._chunked_answer:
-            self.connection.write(LAST_CHUNK)
+        self.end_answer()
         self._finish(self._status, "vendor", "")
 
     def upstream_lost(self, fault: Fault) -> None:
@@ -334,6 +263,7 @@ class Turn:
         self._finish(self._status or fault.status, "vendor" if self.answered else "proxy", fault.reason)
 
     def _drop_upstream(self) -> None:
+        self.drop_held()
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             upstream.abandon()
@@ -373,9 +303,9 @@ class Turn:
         if self.finished or not self.started or not self.in_channel or self._dial is not None or self._channel is None:
             return
         idle, timeouts = now - self.moved_at, self._channel.timeouts
-        if self.answered:
+        if self.answered or self._held is not None:
             if idle > timeouts.body_idle_s:
-                self.cut(errors.CLIENT_STALLED if self.connection.write_paused else errors.RESPONSE_STALLED)
+                self.fail(errors.CLIENT_STALLED if self.connection.write_paused else errors.RESPONSE_STALLED)
         elif not self.request_done:
             self._check_upload(idle, timeouts.body_idle_s)
         elif idle > timeouts.response_head_s:

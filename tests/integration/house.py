@@ -18,7 +18,7 @@ from yarl import URL
 
 from proxy.app import App
 from proxy.settings import Loaded, parse_settings
-from proxy.simulators import NewVoiceMediaSimulator, Simulator
+from proxy.simulators import NewVoiceMediaSimulator, RingCentralSimulator, Simulator
 from proxy.simulators.messages import Incoming, Reply
 
 CONNECTIONS: Final = 16
@@ -162,6 +162,8 @@ def configuration(simulators: Iterable[Simulator], vendors: Mapping[str, Json], 
         entry = {"kind": simulator.vendor, "mount": {"path": f"/{simulator.vendor}"}, "upstream": simulator.base_url}
         if isinstance(simulator, NewVoiceMediaSimulator):
             entry["token_upstream"] = simulator.token_base_url
+        if isinstance(simulator, RingCentralSimulator):
+            entry["media_upstream"] = simulator.media_base_url
         entries[simulator.vendor] = entry
     for name, more in vendors.items():
         entries[name] = entries.get(name, {}) | more
@@ -169,6 +171,17 @@ def configuration(simulators: Iterable[Simulator], vendors: Mapping[str, Json], 
     loaded = parse_settings(json.dumps(text).encode(), {}, file=Path("scopegate.yaml"))
     assert isinstance(loaded, Loaded), str(loaded)
     return loaded
+
+
+async def start(simulator: Simulator) -> None:
+    """Start a vendor with every listener it has."""
+    match simulator:
+        case NewVoiceMediaSimulator():
+            await simulator.start(token_port=0)
+        case RingCentralSimulator():
+            await simulator.start(media_port=0)
+        case _:
+            await simulator.start()
 
 
 @asynccontextmanager
@@ -185,7 +198,7 @@ async def open_house(
     At the end exactly `bugs` exceptions of the proxy's own must have been counted.
     """
     for simulator in simulators:
-        await (simulator.start(token_port=0) if isinstance(simulator, NewVoiceMediaSimulator) else simulator.start())
+        await start(simulator)
     app = App(configuration(simulators, vendors or {}, top), log_descriptor, clocks)
     await app.start()
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)

@@ -69,6 +69,8 @@ def test_an_address_in_use(occupied: int) -> None:
         ("ringcentral", "--listen", "0.0.0.0:0"),
         ("ringcentral", "--token-listen", "127.0.0.1:0"),
         ("newvoicemedia", "--token-listen", "127.0.0.2:0"),
+        ("8x8", "--media-listen", "127.0.0.1:0"),
+        ("ringcentral", "--media-listen", "127.0.0.2:0"),
     ],
 )
 def test_usage_errors(arguments: tuple[str, ...]) -> None:
@@ -78,3 +80,20 @@ def test_usage_errors(arguments: tuple[str, ...]) -> None:
 async def test_other_machines_are_let_in_on_request_only() -> None:
     async with started("simulate", "8x8", "--listen", "0.0.0.0:0", "--allow-remote") as running:
         assert "0.0.0.0" in await running.output_line("base url: ")
+
+
+async def test_ringcentral_serves_media_on_the_same_port_or_on_one_of_their_own() -> None:
+    async with started("simulate", "ringcentral", "--format", "json") as running:
+        told = await announced(running)
+        assert told["media_base_url"] == told["base_url"]
+    apart = ("--media-listen", "127.0.0.1:0")
+    async with started("simulate", "ringcentral", *apart, "--format", "json") as running, aiohttp.ClientSession() as session:
+        told = await announced(running)
+        path = "/restapi/v1.0/account/~/recording/1"
+        addresses = [told["base_url"] + path, f"{told['media_base_url']}{path}/content", told["media_base_url"] + path]
+        assert [await status(session, address) for address in addresses] == [401, 401, 404]
+
+
+async def status(session: aiohttp.ClientSession, address: str) -> int:
+    async with session.get(address) as answer:
+        return answer.status

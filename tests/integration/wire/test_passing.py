@@ -81,7 +81,7 @@ async def test_answer_fields_pass_in_order_case_and_repetition(proxy: Running, o
         b"Content-Type: text/x",
         b"X-One: caf\xe9",
         b"Set-Cookie: b=2",
-        b"Location: /elsewhere",
+        b"Location: https://elsewhere.example/",
         b"Retry-After: 5",
     ]
     fields += [b"WWW-Authenticate: Basic", b"WWW-Authenticate: Bearer", b'ETag: "x"', b"Via: 1.1 vendor"]

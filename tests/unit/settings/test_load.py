@@ -20,14 +20,28 @@ def test_a_small_configuration_gets_the_documented_defaults(tmp_path: Path) -> N
     assert (values.mode, values.clients, values.workers) == (Mode.ENFORCE, (), 1)
     assert str(values.public_origin) == "http://127.0.0.1:8080"
     assert (vendor.on_unknown_operation, vendor.on_unknown_token) == (OnUnknown.FORWARD, OnUnknown.FORWARD)
-    assert (vendor.implied_scopes, vendor.rewrite_links, vendor.learned_ttl_s, vendor.recheck_s) == ("presume", False, 900, 60)
+    assert (vendor.implied_scopes, vendor.rewrite_links, vendor.learned_ttl_s, vendor.recheck_s) == ("presume", True, 900, 60)
     assert (vendor.timeouts.connect_s, vendor.timeouts.response_head_s, vendor.timeouts.body_idle_s) == (5, 30, 60)
     limits = values.limits
     assert (limits.max_header_bytes, limits.max_headers, limits.max_url_bytes, limits.max_body_bytes) == (32768, 100, 16384, 0)
     assert (limits.max_connections, limits.max_in_flight, limits.max_queued, limits.queue_wait_s) == (4096, 512, 256, 2)
     assert (limits.max_known_tokens, limits.max_pipelined, limits.max_idle_upstream, limits.max_learning_bytes) == (100000, 32, 64, 262144)
+    assert (limits.max_rewrite_bytes, limits.max_rewrite_total_bytes) == (4194304, 67108864)
     assert (limits.header_read_s, limits.body_idle_s, limits.keepalive_idle_s, limits.shutdown_grace_s) == (10, 60, 75, 30)
     assert (values.log.format, values.log.decisions) == ("auto", True)
+
+
+@pytest.mark.parametrize(
+    ("upstream", "more", "media"),
+    [
+        ("https://platform.ringcentral.com", "", "https://media.ringcentral.com"),
+        ("https://platform.ringcentral.com", "    media_upstream: https://m.example.com\n", "https://m.example.com"),
+        ("https://gateway.example.com", "", "None"),
+    ],
+)
+def test_ringcentrals_own_media_host_need_not_be_named(tmp_path: Path, upstream: str, more: str, media: str) -> None:
+    text = VENDOR.replace("https://api.example.com", upstream) + more
+    assert str(loaded(tmp_path, text).settings.vendors["rc"].media_origin) == media
 
 
 def test_the_catalogue_comes_along(tmp_path: Path) -> None:

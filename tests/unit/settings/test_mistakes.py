@@ -70,7 +70,7 @@ def vendor(line: str) -> str:
         (vendor("grants: []"), "7:5: vendors.rc.grants: is for vendors of kind 8x8 only"),
         (
             VENDOR.replace("kind: ringcentral", "kind: generic") + "    media_upstream: https://x\n",
-            "7:5: vendors.rc.media_upstream: is not available in this version (it comes with rewritten links); remove it",
+            "7:5: vendors.rc.media_upstream: is for vendors of kind ringcentral only",
         ),
         (VENDOR.replace("kind: ringcentral", "kind: 8x8"), "6:5: vendors.rc.catalog: the catalogue is not about vendor 8x8"),
         (VENDOR.replace("catalog.yaml", "none.yaml"), "6:5: vendors.rc.catalog: the file cannot be read: No such file or directory"),
@@ -90,9 +90,12 @@ def vendor(line: str) -> str:
         (VENDOR + "workers: 2\n", "7:1: workers: more than one worker is not available in this version; remove it"),
         (VENDOR + "workers: '2.0'\n", "7:1: workers: more than one worker is not available in this version; remove it"),
         (VENDOR + "workers: 0\n", "7:1: workers: must be at least 1"),
-        (vendor("rewrite_links: true"), "7:5: vendors.rc.rewrite_links: rewriting links is not available in this version; remove it"),
-        (vendor("rewrite_links: 1.0"), "7:5: vendors.rc.rewrite_links: rewriting links is not available in this version; remove it"),
-        (vendor("rewrite_links: Yes"), "7:5: vendors.rc.rewrite_links: rewriting links is not available in this version; remove it"),
+        (vendor("rewrite_links: maybe"), "7:5: vendors.rc.rewrite_links: must be true or false"),
+        (
+            VENDOR.replace("/rc}", "/rc/scopegate-media}"),
+            "4:13: vendors.rc.mount.path: must not contain /scopegate-media: a vendor's media host is mounted there",
+        ),
+        (VENDOR + "limits: {max_rewrite_bytes: 0}\n", "7:10: limits.max_rewrite_bytes: must be at least 4096"),
     ],
 )
 def test_a_mistake_is_named_with_its_position_and_key(tmp_path: Path, text: str, problem: str) -> None:

@@ -92,6 +92,7 @@ def test_the_number_of_series_is_counted_by_the_table_of_metrics(tmp_path: Path)
             + 5  # calls avoided: reasons
             + (6 + 1) * histogram  # request duration by outcome, vendor duration
             + 4  # grant cache: hit, miss, entries, evictions
+            + 6  # link rewrites: results
             + 2 * clients * scopes  # last used, granted
             + MOST_FAULTS
             + clients * 6  # scores
@@ -100,7 +101,7 @@ def test_the_number_of_series_is_counted_by_the_table_of_metrics(tmp_path: Path)
         )
 
     known, none = vendor(operations=3, scopes=3, modes=1), vendor(operations=1, scopes=1, modes=3)
-    assert largest_series_count(result.settings, result.catalogs) == known + none + histogram + 16
+    assert largest_series_count(result.settings, result.catalogs) == known + none + histogram + 17
 
 
 def test_clients_and_their_modes_add_series(tmp_path: Path) -> None:
