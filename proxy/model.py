@@ -160,6 +160,8 @@ class Operation:
     resource: ResourceRule | None = None
     partial: frozenset[str] = frozenset()
     """Scopes that open only part of the endpoint (one's own records): held, they settle nothing."""
+    provenance: str = ""
+    """Where this row is from, for people who doubt it."""
 
     @property
     def stand_in_scope(self) -> str:

@@ -51,7 +51,7 @@ def _compiled(expression: str) -> re.Pattern[str]:
 
 def list_operations(source: str | None, wanted: Filter, *, as_json: bool) -> int:
     """Print the operations of one catalogue, or of all shipped ones."""
-    catalogs = [_load(name) for name in ([source] if source is not None else BUILT_IN)]
+    catalogs = [load(name) for name in ([source] if source is not None else BUILT_IN)]
     valid = [catalog for catalog in catalogs if catalog is not None]
     if len(valid) < len(catalogs):
         return INVALID
@@ -86,10 +86,11 @@ def _members(catalog: Catalog, row: Operation) -> dict[str, object]:
         "auth": row.auth.value,
         "tags": list(row.tags),
         "origin": row.origin.value,
+        **({"provenance": row.provenance} if row.provenance else {}),
     }
 
 
-def _load(source: str) -> Catalog | None:
+def load(source: str) -> Catalog | None:
     """Load a shipped catalogue by its vendor, or a file; print what is wrong with it."""
     if source not in BUILT_IN and not Path(source).exists():
         raise click.BadParameter(f"is neither a file nor one of {', '.join(BUILT_IN)}", param_hint="VENDOR|FILE")
@@ -106,7 +107,7 @@ def _load(source: str) -> Catalog | None:
 
 def show_operation(source: str, operation_id: str, *, as_json: bool) -> int:
     """Print one operation and its scopes."""
-    catalog = _load(source)
+    catalog = load(source)
     if catalog is None:
         return INVALID
     row = catalog.by_id(operation_id)
@@ -144,6 +145,7 @@ def _scope_members(catalog: Catalog, name: str) -> dict[str, object]:
 def _print_operation(members: Mapping[str, Any], row: Operation) -> None:
     click.echo(f"{click.style(row.id, bold=True)}  {row.method} {row.route}")
     facts = [("needs", needs_text(row)), ("tags", ", ".join(row.tags) or "-"), ("origin", row.origin.value)]
+    facts += [("provenance", row.provenance)] if row.provenance else []
     print_columns([("vendor", members["vendor"]), *facts], indent="  ")
     for scope in members["scopes"]:
         title = f" ({scope['title']})" if scope["title"] not in ("", scope["name"]) else ""

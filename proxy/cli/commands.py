@@ -271,4 +271,50 @@ def lint(files: Sequence[Path], output_format: str) -> int:
     return cataloguing.lint(files, as_json=output_format == "json")
 
 
+@catalog.command("import")
+@click.argument("file", metavar="FILE or -")
+@click.option("--vendor", required=True, help="The kind of vendor the catalogue is for; generic, unless it is a built-in one.")
+@click.option("--output", type=_FILE, help="Where to write the catalogue; standard output by default.")
+@click.option("--scopes-are", type=click.Choice(["any", "all"]), help="What a flat list of several scopes means, where nothing says so.")
+@click.option("--field", default="", help="The member of operations that holds the scopes; security for that of OpenAPI alone.")
+@click.option("--base-path", help="What stands before every path; by default what the description says.")
+@format_option
+def import_catalog(
+    file: str, vendor: str, output: Path | None, scopes_are: str | None, field: str, base_path: str | None, output_format: str
+) -> int:
+    """Make a catalogue from an OpenAPI description.
+
+    Reads OpenAPI 2.0, 3.0 and 3.1, JSON or YAML. Scopes come from the vendor's own member (x-app-permission,
+    x-inin-requires-permissions, ... or --field), else from security: all scopes of one object, any of the objects. What cannot be
+    read for certain requires unknown, or is left out, and is listed on standard error.
+
+    \b
+    Example:
+      scopegate catalog import openapi.json --vendor generic --output config/catalogs/acme.yaml
+    """
+    from proxy.cli import importing_catalogs
+    from proxy.importing import Options
+
+    options = Options(scopes_are or "", field, base_path)
+    return importing_catalogs.import_catalog(file, vendor, options, output, as_json=output_format == "json")
+
+
+@catalog.command("diff")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@format_option
+def diff(old: str, new: str, output_format: str) -> int:
+    """Show which permissions differ between two catalogues.
+
+    OLD and NEW are files, or vendors with a shipped catalogue. Exit code 0: they say the same, 3: something differs.
+
+    \b
+    Example:
+      scopegate catalog diff ringcentral config/catalogs/ringcentral.yaml
+    """
+    from proxy.cli import importing_catalogs
+
+    return importing_catalogs.diff(old, new, as_json=output_format == "json")
+
+
 COMMANDS: Final = (serve, demo, simulate, check_config, schema, explain, explain_error, catalog)

@@ -177,6 +177,7 @@ def _operation(row: OperationRow, vendor: str, aliases: Mapping[str, str]) -> Op
         origin=row.origin,
         resource=_resource(row),
         partial=frozenset(aliases.get(scope, scope) for scope in row.partial),
+        provenance=row.provenance,
     )
 
 

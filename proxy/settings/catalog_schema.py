@@ -137,6 +137,7 @@ class OperationRow(Section):
     auth: Auth = Field(default=Auth.BEARER, description="bearer: an access token; client: the app's own credentials; none: nothing.")
     tags: tuple[str, ...] = Field(default=(), max_length=50, description="Groups for listing.")
     origin: Origin = Field(default=Origin.DOCUMENTED, description="How sure this row is.")
+    provenance: str = Field(default="", max_length=2000, description="Where this row is from: a place in a description, a page.")
     resource: ResourceRow | None = Field(default=None, description="Where the request names the resources its scopes are bound to.")
     depends_on_body: bool = Field(
         default=False, description="With 'requires: unknown': the answer depends on the body, so nothing is learned."

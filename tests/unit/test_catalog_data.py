@@ -36,7 +36,19 @@ TOP_KEYS: Final = {
     "errors",
 }
 SCOPE_KEYS: Final = {"title", "implies", "remediation", "documentation", "changeable"}
-OPERATION_KEYS: Final = {"id", "method", "path", "requires", "auth", "tags", "origin", "resource", "depends_on_body", "partial"}
+OPERATION_KEYS: Final = {
+    "id",
+    "method",
+    "path",
+    "requires",
+    "auth",
+    "tags",
+    "origin",
+    "resource",
+    "depends_on_body",
+    "partial",
+    "provenance",
+}
 RESOURCE_KEYS: Final = {"kind", "in", "name", "separator", "everything"}
 
 Row = dict[str, str]
