@@ -79,7 +79,7 @@ OUR_CONFIG = """
 listen: 127.0.0.1:{listen}
 admin: {{listen: "127.0.0.1:{admin}"}}
 vendors:
-  ringcentral: {{kind: ringcentral, mount: {{path: /ringcentral}}, upstream: "http://127.0.0.1:{origin}"}}
+  ringcentral: {{kind: ringcentral, mount: {{path: /ringcentral}}, upstream: "http://127.0.0.1:{origin}", rewrite_links: false}}
 """
 
 

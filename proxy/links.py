@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from proxy.targets import BadTarget, parse_target
@@ -25,7 +26,6 @@ _OF_THE_OLD_BYTES: Final = (b"content-md5", b"digest", b"content-digest", b"repr
 _ORDINARY: Final = re.compile(rb"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*+)*+(?:\?[A-Za-z0-9._~!$&'()*+,=:@/%?-]*+)?")
 """What follows the origin in nearly every link: nothing the proxy would refuse (`targets` says what that is)."""
 _ONE_LINK: Final = (b"location", b"content-location")
-_REFERRING: Final = re.compile(rb"(?:^|\n)(?:(?:content-)?location|link):", re.IGNORECASE)
 _LINK_PART: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|<([^<>"]*+)>')
 """What a `Link` field is made of as far as it matters: quoted strings are passed over, targets are looked at (RFC 8288 section 3)."""
 
@@ -70,6 +70,8 @@ class Links:
 
         `host` is the request's Host field. Member names, and links that the proxy itself would refuse, stay as they are.
         """
+        if self._in_text.search(text) is None:
+            return None
         prefixes = self._prefixes(host)
         parts: list[bytes] = []
         end = 0
@@ -87,8 +89,6 @@ class Links:
 
     def rewrite_fields(self, block: bytes, host: bytes) -> bytes:
         """Return header lines with the vendor's links in `Location`, `Content-Location` and `Link` exchanged."""
-        if not _REFERRING.search(block):
-            return block
         prefixes = self._prefixes(host)
         return b"\r\n".join(self._line(line, prefixes) for line in block.split(b"\r\n"))
 
@@ -206,6 +206,7 @@ def _tag(line: bytes) -> bytes:
     return line.partition(b":")[2].strip(b" \t")
 
 
+@lru_cache(maxsize=256)
 def is_json(content_type: bytes) -> bool:
     """Say whether a media type is JSON, one text at a time (RFC 8259 section 11, RFC 6839 section 3.1)."""
     kind = content_type.partition(b";")[0].strip(b" \t").lower()

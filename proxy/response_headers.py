@@ -18,6 +18,7 @@ _ORDINARY_CONNECTION: Final = frozenset((b"close", b"keep-alive"))
 _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding"))
 _SINGLE: Final = (b"content-length", b"transfer-encoding", b"connection", b"content-encoding", b"content-type", b"location")
 """Fields that should come once; repeated ones take the slow way."""
+_REFERRING: Final = frozenset((b"location", b"content-location", b"link"))
 _NOWHERE: Final = -1
 
 
@@ -29,7 +30,8 @@ class ResponseHead(NamedTuple):
     chunked: bool = False
     content_encoding: bytes = b""
     content_type: bytes = b""
-    location: bytes | None = None
+    refers: bool = False
+    """Whether a field among them refers to something by its address (`Location`, `Content-Location`, `Link`)."""
 
 
 class _Plan(NamedTuple):
@@ -42,7 +44,7 @@ class _Plan(NamedTuple):
     connection: int
     encoding: int
     type: int
-    location: int
+    refers: bool
     ordinary: bool
 
 
@@ -51,9 +53,9 @@ def _plan(names: tuple[bytes, ...]) -> _Plan:
     lower = [name.lower() for name in names]
     passed = tuple(at for at, name in enumerate(lower) if name not in _DROPPED and not name.startswith(OWN_PREFIX))
     template = b"".join(names[at].replace(b"%", b"%%") + b": %b\r\n" for at in passed)
-    length, coding, connection, encoding, kind, location = (lower.index(name) if name in lower else _NOWHERE for name in _SINGLE)
+    length, coding, connection, encoding, kind, _ = (lower.index(name) if name in lower else _NOWHERE for name in _SINGLE)
     ordinary = all(lower.count(name) <= 1 for name in _SINGLE)
-    return _Plan(template, passed, length, coding, connection, encoding, kind, location, ordinary)
+    return _Plan(template, passed, length, coding, connection, encoding, kind, not _REFERRING.isdisjoint(lower), ordinary)
 
 
 def read_response(fields: Fields) -> ResponseHead | None:
@@ -89,7 +91,7 @@ def _read_planned(plan: _Plan, values: tuple[bytes, ...]) -> ResponseHead | None
         chunked,
         values[plan.encoding].strip().lower() if plan.encoding >= 0 else b"",
         values[plan.type] if plan.type >= 0 else b"",
-        values[plan.location] if plan.location >= 0 else None,
+        plan.refers,
     )
 
 

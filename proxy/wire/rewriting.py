@@ -58,7 +58,8 @@ class Rewrites:
         Never touched: parts of a body (206), for they belong to the vendor's own bytes, and answers to logins.
         """
         assert ruling.head is not None
-        head = head._replace(block=links.rewrite_fields(head.block, ruling.head.host))
+        if head.refers:
+            head = head._replace(block=links.rewrite_fields(head.block, ruling.head.host))
         if status == 304:
             return head._replace(block=as_known(head.block, ruling.head.named.get("if-none-match", b"")))
         if status == 206 or ruling.watch.request or not is_json(head.content_type):

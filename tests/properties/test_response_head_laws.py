@@ -41,7 +41,7 @@ def reference(fields: FieldList) -> ResponseHead | None:
         if re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", name + value):
             return None
         lines += name + b": " + value + b"\r\n"
-    encodings, types, locations = (values_of(kept, name) for name in (b"content-encoding", b"content-type", b"location"))
+    encodings, types = (values_of(kept, name) for name in (b"content-encoding", b"content-type"))
     encoding = b"several" if len(encodings) > 1 else encodings[0].strip().lower() if encodings else b""
     return ResponseHead(
         lines,
@@ -49,7 +49,7 @@ def reference(fields: FieldList) -> ResponseHead | None:
         bool(codings),
         encoding,
         types[0] if types else b"",
-        locations[0] if locations else None,
+        any(name.lower() in (b"location", b"content-location", b"link") for name, _ in kept),
     )
 
 

@@ -43,7 +43,7 @@ def test_what_is_needed_later_is_read() -> None:
         [(b"Content-Length", b"12 "), (b"Content-Encoding", b" GZip "), (b"Content-Type", b"application/json"), (b"Location", b"/x")]
     )
     assert head is not None
-    assert head[1:] == (12, False, b"gzip", b"application/json", b"/x")
+    assert head[1:] == (12, False, b"gzip", b"application/json", True)
     assert head.block == b"Content-Encoding:  GZip \r\nContent-Type: application/json\r\nLocation: /x\r\n"
 
 
@@ -109,7 +109,14 @@ def test_repeated_single_fields_pass_in_their_order_and_the_first_is_read() -> N
     head = read_response([(b"Content-Type", b"a/b"), (b"A", b"1"), (b"content-type", b"c/d"), (b"Location", b"/1"), (b"Location", b"/2")])
     assert head is not None
     assert head.block == b"Content-Type: a/b\r\nA: 1\r\ncontent-type: c/d\r\nLocation: /1\r\nLocation: /2\r\n"
-    assert (head.content_type, head.location, head.content_encoding) == (b"a/b", b"/1", b"")
+    assert (head.content_type, head.refers, head.content_encoding) == (b"a/b", True, b"")
+
+
+@pytest.mark.parametrize(("name", "refers"), [(b"Link", True), (b"content-LOCATION", True), (b"X-Link", False)])
+def test_fields_that_refer_are_noticed(name: bytes, refers: bool) -> None:
+    head = read_response([(b"A", b"1"), (name, b"/x")])
+    assert head is not None
+    assert head.refers is refers
 
 
 def test_repeated_content_encodings_are_no_coding_that_anybody_knows() -> None:
