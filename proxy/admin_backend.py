@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from proxy.admin.backend import KnownToken, KnownUser, Question, Readiness, ReadyCheck, Unanswerable
-from proxy.asking import Asked, ask, given_scopes
+from proxy.asking import Asked, Caller, ask, given_scopes
 from proxy.catalog import Catalog
 from proxy.compose import Knowledge
 from proxy.credentials import Fingerprint
@@ -78,6 +78,9 @@ class ProxyBackend:
     def explain(self, question: Question) -> Mapping[str, object] | Unanswerable:
         """Decide about a request without sending anything."""
         mount = self._mount(question.vendor)
+        client = self._service().gate.client(question.client) if question.client else None
+        if question.client and client is None:
+            return Unanswerable("no client of this name is configured")
         known = None
         if question.fingerprint is not None:
             known = mount.store.get(question.fingerprint, self.now())
@@ -85,10 +88,11 @@ class ProxyBackend:
                 return Unanswerable("nothing is known about this fingerprint; see /api/v1/grants for those that are known")
         elif question.scopes is not None:
             known = given_scopes(mount.vendor, question.scopes, question.subject)
-        asked = ask(mount.vendor, mount.implied_by, question.method, question.target, known)
+        caller = None if client is None else Caller(client, mount.rules)
+        asked = ask(mount.vendor, mount.implied_by, question.method, question.target, known, caller)
         if not isinstance(asked, Asked):
             return Unanswerable(asked.detail)
-        shadowed = isinstance(asked.prediction, Deny) and asked.prediction.operation.id in mount.demoted
+        shadowed = asked.objection is None and isinstance(asked.prediction, Deny) and asked.prediction.operation.id in mount.demoted
         return asked.members | {"back_in_shadow": True} if shadowed else asked.members
 
     def _mount(self, vendor: str) -> Mount:

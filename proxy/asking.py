@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from proxy.catalog import Match
+from proxy.clients import Client
 from proxy.denials import predicted_denial
-from proxy.explain import Evidence, explain, held
+from proxy.explain import NO_EVIDENCE, Evidence, explain, held
 from proxy.grants import NEVER, Knowledge
 from proxy.model import (
     NOTHING_KNOWN,
@@ -25,11 +27,13 @@ from proxy.model import (
     Permit,
     Prediction,
     Requirement,
+    Resources,
     Source,
 )
+from proxy.policy import NotAllowed, Rules, Within, allows, settle, speaks_for_token
 from proxy.prediction import predict
 from proxy.targets import Target
-from proxy.vendors.base import BadRequest, Vendor
+from proxy.vendors.base import BadRequest, Denial, Vendor
 
 _DECISION_NAMES: Final[Mapping[type[Prediction], str]] = {
     Permit: "permit",
@@ -39,12 +43,26 @@ _DECISION_NAMES: Final[Mapping[type[Prediction], str]] = {
 }
 
 
+_TOLD: Final = ("reason", "missing", "evidence", "explanation", "remediation", "documentation")
+"""Members of a refusal that are told of a denial that was only asked about."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A decision and all that was found out on the way; `members` is the JSON that people and programs get."""
 
     prediction: Prediction
     members: dict[str, object]
+    objection: NotAllowed | None = None
+    """What policy has against it, where a client was named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Which client would ask, and the operator's rules for the vendor."""
+
+    client: Client
+    rules: Rules
 
 
 def given_scopes(vendor: Vendor, scopes: frozenset[str], subject: str = "") -> Knowledge:
@@ -53,9 +71,14 @@ def given_scopes(vendor: Vendor, scopes: frozenset[str], subject: str = "") -> K
 
 
 def ask(
-    vendor: Vendor, implied_by: Mapping[str, frozenset[str]], method: str, target: Target, knowledge: Knowledge | None
+    vendor: Vendor,
+    implied_by: Mapping[str, frozenset[str]],
+    method: str,
+    target: Target,
+    knowledge: Knowledge | None,
+    caller: Caller | None = None,
 ) -> Asked | BadRequest:
-    """Decide about `method` on `target` for a token of which `knowledge` is known (None: nothing)."""
+    """Decide about `method` on `target` for a token of which `knowledge` is known (None: nothing). Policy is asked for a `caller`."""
     effective = vendor.effective_method(method, target, {})
     if isinstance(effective, BadRequest):
         return effective
@@ -82,8 +105,35 @@ def ask(
             else Evidence(Source.NONE, 0)
         )
         told = explain("", vendor, denial, knowledge, evidence, asked=True)
-        members |= {name: told[name] for name in ("reason", "missing", "evidence", "explanation", "remediation", "documentation")}
-    return Asked(prediction, members)
+        members |= {name: told[name] for name in _TOLD}
+    objection = None if caller is None else _objection(caller, implied_by, prediction, effective, target, match, resources, knowledge)
+    if caller is not None:
+        members["policy"] = {"client": caller.client.name, "objection": None if objection is None else objection.objection.value}
+    if objection is not None:
+        denial = Denial(objection.reason, effective, target, match, (), resources, "", objection.message, steps=objection.steps)
+        told = explain("", vendor, denial, knowledge, NO_EVIDENCE, asked=True)
+        members |= {"decision": "deny"} | {name: told[name] for name in _TOLD}
+    return Asked(prediction, members, objection)
+
+
+def _objection(
+    caller: Caller,
+    implied_by: Mapping[str, frozenset[str]],
+    prediction: Prediction,
+    method: str,
+    target: Target,
+    match: Match | None,
+    resources: Resources,
+    knowledge: Knowledge | None,
+) -> NotAllowed | None:
+    """Ask policy as the judge does."""
+    operation = match.operation if match is not None else None
+    known = speaks_for_token(knowledge)
+    verdict = allows(caller.rules, caller.client, operation, token_known=known, method=method, path=target.path)
+    if isinstance(verdict, Within):
+        grants = knowledge.grants if knowledge is not None else NOTHING_KNOWN
+        verdict = settle(verdict, prediction, grants, resources, implied_by)
+    return verdict if isinstance(verdict, NotAllowed) else None
 
 
 def decision_name(prediction: Prediction) -> str:

@@ -89,7 +89,8 @@ def held(knowledge: Knowledge | None) -> list[str]:
 def paragraph(vendor: Vendor, denial: Denial, knowledge: Knowledge | None, evidence: Evidence, *, asked: bool = False) -> str:
     """Return one paragraph that a developer understands who has never heard of this proxy."""
     if denial.reason not in (Reason.MISSING_SCOPE, Reason.MISSING_LICENCE):
-        return f"{denial.message} The request was answered by the proxy and not sent to {vendor.title}."
+        what = "The proxy would answer the request and not send it" if asked else "The request was answered by the proxy and not sent"
+        return f"{denial.message} {what} to {vendor.title}."
     operation = denial.match.operation if denial.match is not None else None
     sentences = [
         f"{vendor.title} would refuse this request{'' if asked else ', so the proxy answered it and did not send it'}.",

@@ -104,6 +104,10 @@ class Gate:
         wall = self._clocks.wall()
         return Ruling(self._make_id(wall), wall, method, head)
 
+    def client(self, name: str) -> Client | None:
+        """Return the configured client with this name, or None."""
+        return next((client for client in self._clients if client.name == name), None)
+
     # --- canonicalise, identify, know
 
     def _read(self, ruling: Ruling, raw_target: bytes, head: RequestHead) -> Fault | None:

@@ -26,10 +26,9 @@ from proxy.model import (
     Operation,
     Permit,
     Prediction,
-    Source,
     Unbounded,
 )
-from proxy.policy import NotAllowed, Verdict, Within, allows, settle
+from proxy.policy import NotAllowed, Verdict, Within, allows, settle, speaks_for_token
 from proxy.prediction import predict
 from proxy.ruling import Mount, Ruling
 from proxy.scoring import RECHECK
@@ -126,7 +125,7 @@ class Judge:
         try:
             operation = ruling.match.operation if ruling.match is not None else None
             method = "" if ruling.fault else ruling.effective_method
-            known = _is_known(ruling.knowledge)
+            known = speaks_for_token(ruling.knowledge)
             verdict = allows(mount.rules, ruling.client, operation, token_known=known, method=method, path=target.path)
             return self._settled(ruling, mount, verdict) if isinstance(verdict, Within) else verdict
         except Exception as bug:
@@ -241,11 +240,6 @@ class Judge:
             at=ruling.started_at,
             recheck_at=self._recheck_at(ruling, deny),
         )
-
-
-def _is_known(knowledge: Knowledge | None) -> bool:
-    """Say whether policy may count a token as known: what an unverified token says of itself allows nothing (contract section 5)."""
-    return knowledge is not None and knowledge.source is not Source.TOKEN_CLAIM
 
 
 def _evidence(prediction: Prediction, knowledge: Knowledge) -> Evidence:

@@ -45,7 +45,8 @@ def unknown_not_allowed(allowance: Allowance) -> Told:
     why = f"the catalogue of {allowance.vendor} has no such method and path, and none of the app's rules lets that through"
     steps = (
         "Check method and path for typing errors.",
-        *_steps(allowance, "adds the operation to the catalogue, and a rule that allows it"),
+        f"If the request is right, ask the people who run the proxy to add the operation to the catalogue of {allowance.vendor}, and to "
+        f"the rules under clients, '{allowance.client}', allow.",
     )
     return Objection.UNKNOWN_OPERATION, _sentence(allowance, why), steps
 

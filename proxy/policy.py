@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from proxy.allowance import Allowance, Implied
 from proxy.clients import Client
+from proxy.grants import Knowledge
 from proxy.model import (
     Auth,
     Deny,
@@ -21,6 +22,7 @@ from proxy.model import (
     Prediction,
     Reason,
     Resources,
+    Source,
 )
 from proxy.objections import beyond_ceiling, not_allowed, unknown_not_allowed
 from proxy.prediction import predict
@@ -99,6 +101,11 @@ def allows(rules: Rules, client: Client, operation: Operation | None, *, token_k
         return ALLOWED
     assert allowance is not None
     return Within(allowance, part)
+
+
+def speaks_for_token(knowledge: Knowledge | None) -> bool:
+    """Say whether a token counts as known: what an unverified token says of itself allows nothing."""
+    return knowledge is not None and knowledge.source is not Source.TOKEN_CLAIM
 
 
 def _allows_unknown(rules: Rules, allowance: Allowance | None, method: str, path: str) -> Verdict:

@@ -60,6 +60,8 @@ class Question:
     scopes: frozenset[str] | None = None
     fingerprint: Fingerprint | None = None
     subject: str = ""
+    client: str = ""
+    """The client whose rules are asked too; "" for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ _MAX_PATH: Final = 16_384
 _MAX_SCOPES: Final = 1000
 _FINGERPRINT: Final = re.compile(rf"[0-9a-f]{{{2 * FINGERPRINT_BYTES}}}")
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
-_QUESTION_MEMBERS: Final = ("vendor", "method", "path", "scopes", "fingerprint", "subject")
+_QUESTION_MEMBERS: Final = ("vendor", "method", "path", "scopes", "fingerprint", "subject", "client")
 
 
 def bad_request(reason: str, detail: str) -> Problem:
@@ -88,6 +88,7 @@ def read_question(body: bytes, vendors: tuple[str, ...]) -> Question:
         scopes=scopes,
         fingerprint=read_fingerprint(fingerprint) if fingerprint else None,
         subject=_text(members, "subject"),
+        client=_text(members, "client"),
     )
 
 

@@ -147,6 +147,7 @@ def schema() -> int:
 @click.option("--scopes", help='All scopes the token holds, such as "A B" (with commas where names have blanks); "" for none.')
 @click.option("--user", default="", help="The user the token belongs to; without --scopes, what the configuration grants that user counts.")
 @click.option("--config", "file", type=_FILE, help="Decide as this configuration does; without it, with the shipped catalogue.")
+@click.option("--client", default="", help="A client of the configuration: ask the operator's own rules for it too.")
 @click.option("--token-fingerprint", "fingerprint", help="Ask a running proxy about this token that it has seen; 8 to 32 digits.")
 @click.option("--admin", help=f"Where the running proxy's admin listener is (default {_DEFAULT_ADMIN}).")
 @format_option
@@ -157,6 +158,7 @@ def explain(
     scopes: str | None,
     user: str,
     file: Path | None,
+    client: str,
     fingerprint: str | None,
     admin: str | None,
     output_format: str,
@@ -164,7 +166,7 @@ def explain(
     """Decide about one request without sending anything.
 
     PATH is the vendor's path, with its query if there is one, or a whole vendor URL. Exit code 0: the vendor would permit it,
-    3: it would refuse, 5: it cannot be told.
+    3: it would refuse, or the rules for the client do, 5: it cannot be told.
 
     \b
     Example:
@@ -177,9 +179,11 @@ def explain(
         raise click.UsageError("--admin goes with --token-fingerprint")
     if fingerprint is not None and (scopes is not None or user or file is not None):
         raise click.UsageError("--token-fingerprint asks a running proxy, which knows scopes, user and configuration itself")
+    if client and file is None and fingerprint is None:
+        raise click.UsageError("--client goes with --config or --token-fingerprint: the rules are those of a configuration")
     from proxy.cli import explaining
 
-    question = explaining.Question(vendor, method, path, scopes, user)
+    question = explaining.Question(vendor, method, path, scopes, user, client)
     if fingerprint is not None:
         return explaining.explain_for_token(question, fingerprint, admin or _DEFAULT_ADMIN, as_json=output_format == "json")
     return explaining.explain(question, file, as_json=output_format == "json")

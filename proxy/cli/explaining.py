@@ -12,13 +12,15 @@ from urllib.parse import urlencode
 
 import click
 
-from proxy.asking import Asked, ask, given_scopes
+from proxy import policy
+from proxy.asking import Asked, Caller, ask, given_scopes
 from proxy.cli import running_proxy
 from proxy.cli.exits import DENIED, INVALID, OK, UNDECIDED, UNEXPECTED
 from proxy.cli.output import complain, print_columns, print_json, print_links, print_paragraph, print_steps
+from proxy.clients import Client
 from proxy.grants import NEVER, Knowledge
 from proxy.model import Deny, Indeterminate, Mode, NotApplicable, Permit, Prediction, Source
-from proxy.settings import KINDS, Loaded, Problems, builtin_config_directory, load_catalog, load_settings
+from proxy.settings import KINDS, Loaded, Problems, allowances, builtin_config_directory, implications, load_catalog, load_settings
 from proxy.targets import BadTarget, Target, parse_target
 from proxy.vendors.base import Issued, Seen, Vendor
 from proxy.vendors.registry import make_vendor
@@ -33,13 +35,14 @@ _COLOURS: Final = {"permit": "green", "deny": "red"}
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. `scopes` are all the token holds (None: nothing is known), `user` whose token it is."""
+    """What is asked. `scopes` are all the token holds (None: nothing is known), `user` whose token it is, `client` who asks."""
 
     vendor: str
     method: str
     path: str
     scopes: str | None
     user: str
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +52,31 @@ class Rules:
     vendor: Vendor
     implied_by: Mapping[str, frozenset[str]]
     mode: Mode = Mode.ENFORCE
+    caller: Caller | None = None
 
 
 def explain(question: Question, file: Path | None, *, as_json: bool) -> int:
     """Print the decision; return the exit code that goes with it."""
-    rules = _shipped_rules(question.vendor) if file is None else _configured_rules(question.vendor, file)
+    rules = _shipped_rules(question.vendor) if file is None else _configured_rules(question, file)
     if isinstance(rules, Problems):
         click.echo(str(rules), err=True)
         return INVALID
-    asked = ask(rules.vendor, rules.implied_by, question.method, _target(question.path), _knowledge(rules.vendor, question))
+    target, knowledge = _target(question.path), _knowledge(rules.vendor, question)
+    asked = ask(rules.vendor, rules.implied_by, question.method, target, knowledge, rules.caller)
     if not isinstance(asked, Asked):
         raise click.BadParameter(asked.detail, param_hint="PATH")
     if as_json:
         print_json(asked.members)
     else:
         _print_text(asked.members, question, rules.mode)
-    return exit_code(asked.prediction)
+    return DENIED if asked.objection is not None else exit_code(asked.prediction)
 
 
 def explain_for_token(question: Question, fingerprint: str, admin: str, *, as_json: bool) -> int:
     """Print what a running proxy decides about a token that it has seen; return the exit code that goes with it."""
     path = _ORIGIN.sub("", question.path, count=1) or "/"
-    answer = running_proxy.explain_for_token(admin, question.vendor, running_proxy.check_fingerprint(fingerprint), question.method, path)
+    digits = running_proxy.check_fingerprint(fingerprint)
+    answer = running_proxy.explain_for_token(admin, question.vendor, digits, question.method, path, question.client)
     if isinstance(answer, running_proxy.NoAnswer):
         complain(answer.detail)
         return UNDECIDED if answer.status in (404, 422) else UNEXPECTED
@@ -102,19 +108,24 @@ def _shipped_rules(kind: str) -> Rules | Problems:
     return source if isinstance(source, Problems) else Rules(make_vendor(kind, kind, source.catalog), source.catalog.implied_by)
 
 
-def _configured_rules(name: str, file: Path) -> Rules | Problems:
+def _configured_rules(question: Question, file: Path) -> Rules | Problems:
     loaded = load_settings(file, os.environ)
     if isinstance(loaded, Problems):
         return loaded
-    if name not in loaded.settings.vendors:
+    names = [client.name for client in loaded.settings.clients]
+    if question.client and question.client not in names:
+        raise click.BadParameter(f"the configuration has {', '.join(names) or 'no clients'}", param_hint="--client")
+    if question.vendor not in loaded.settings.vendors:
         raise click.BadParameter(f"the configuration has only {', '.join(loaded.settings.vendors)}", param_hint="--vendor")
-    return _rules_of(name, loaded)
+    return _rules_of(question.vendor, question.client, loaded)
 
 
-def _rules_of(name: str, loaded: Loaded) -> Rules:
+def _rules_of(name: str, client: str, loaded: Loaded) -> Rules:
     settings, catalog = loaded.settings.vendors[name], loaded.catalogs[name]
     vendor = make_vendor(settings.kind, name, catalog, settings.grants_as_mappings())
-    return Rules(vendor, catalog.implied_by if settings.implied_scopes == "presume" else {}, loaded.settings.mode_for(name))
+    mode = loaded.settings.mode_for(name, client) if client else loaded.settings.mode_for(name)
+    own = policy.Rules(settings.on_unknown_operation, settings.on_unknown_token, allowances(loaded.settings, name, catalog))
+    return Rules(vendor, implications(settings, catalog), mode, Caller(Client(client), own) if client else None)
 
 
 def _target(path: str) -> Target:
@@ -158,7 +169,8 @@ def _print_text(members: Mapping[str, Any], question: Question, mode: Mode) -> N
     click.echo()
     print_paragraph(members["explanation"])
     if mode is not Mode.ENFORCE:
-        print_paragraph(f"This vendor's mode is {mode.value}: the proxy forwards the request all the same.")
+        whose = "This client's" if question.client else "This vendor's"
+        print_paragraph(f"{whose} mode is {mode.value}: the proxy forwards the request all the same.")
     if members.get("back_in_shadow"):
         print_paragraph(
             "A false denial has put this operation back to shadow: the proxy forwards the request (scopegate report readiness)."
@@ -175,7 +187,14 @@ def _facts(members: Mapping[str, Any], question: Question) -> list[tuple[str, st
         ("needs", _needs(members["required"])),
         ("held", ", ".join(members["held"]) or ("nothing" if known else "not known")),
         ("missing", _alternatives(members["missing"]) or "-"),
+        *_policy_facts(members),
     ]
+
+
+def _policy_facts(members: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the operator's rules say, where a client was named."""
+    asked = members.get("policy")
+    return [] if asked is None else [("client", asked["client"]), ("rules", asked["objection"] or "no objection")]
 
 
 def _needs(required: object) -> str:

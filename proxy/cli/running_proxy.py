@@ -36,7 +36,7 @@ def check_fingerprint(text: str) -> str:
     return text
 
 
-def explain_for_token(admin: str, vendor: str, fingerprint: str, method: str, path: str) -> Answer:
+def explain_for_token(admin: str, vendor: str, fingerprint: str, method: str, path: str, client: str = "") -> Answer:
     """Ask for a decision about a token that the proxy has seen; `fingerprint` may be the beginning of one."""
     found = _ask(admin, "GET", f"/api/v1/grants?{urlencode({'vendor': vendor, 'fingerprint': fingerprint, 'limit': 2})}")
     if isinstance(found, NoAnswer):
@@ -45,7 +45,7 @@ def explain_for_token(admin: str, vendor: str, fingerprint: str, method: str, pa
     if len(matching) != 1:
         several = "several known tokens begin with these digits; give more of them"
         return NoAnswer(several if matching else "no such token is known there", 404)
-    question = {"vendor": vendor, "method": method, "path": path, "fingerprint": matching[0]}
+    question = {"vendor": vendor, "method": method, "path": path, "fingerprint": matching[0]} | ({"client": client} if client else {})
     return _ask(admin, "POST", "/api/v1/explain", question)
 
 

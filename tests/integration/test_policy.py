@@ -145,6 +145,22 @@ async def test_the_method_that_counts_is_the_one_that_the_vendor_acts_on() -> No
         assert (await house.send("HEAD", ACCOUNT, token, key("archiver"))).decision == "permit"
 
 
+async def test_what_is_only_asked_is_what_traffic_meets() -> None:
+    simulator = RingCentralSimulator()
+    rules: Rules = [{"vendor": "ringcentral", "scopes": ["ReadCallLog"]}]
+    async with open_house(simulator, clients=clients(archiver=rules)) as house:
+        token = await log_in(house, "demo-reader", "archiver")
+        (grant,) = (await house.admin("/api/v1/grants"))["grants"]
+        for path in (ACCOUNT, CALL_LOG, f"{ACCOUNT}/no-such-thing"):
+            question = {"vendor": "ringcentral", "method": "GET", "path": path.removeprefix("/ringcentral"), "client": "archiver"}
+            asked = await house.admin("/api/v1/explain", "POST", question | {"fingerprint": grant["fingerprint"]})
+            met = await house.send("GET", path, token, key("archiver"))
+            assert (asked["decision"], asked["reason"]) == (met.decision, met.member["reason"])
+            assert asked["remediation"] == met.member["remediation"]
+        assert "does not send" not in asked["explanation"]
+        assert "would answer the request and not send it" in asked["explanation"]
+
+
 async def test_two_clients_with_one_token_are_told_apart() -> None:
     simulator = RingCentralSimulator()
     rules: Rules = [{"vendor": "ringcentral", "operations": ["readAccountInfo"]}]

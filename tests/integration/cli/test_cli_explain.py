@@ -63,6 +63,38 @@ def test_the_text_begins_with_the_verdict() -> None:
     assert "How to fix it" in lines
 
 
+def test_the_rules_for_a_client_are_asked_too(tmp_path: Path) -> None:
+    file = tmp_path / "scopegate.yaml"
+    file.write_text(
+        "vendors: {ringcentral: {kind: ringcentral, mount: {path: /a}, upstream: 'https://x.example'}}\n"
+        f"clients: [{{name: app, mode: shadow, authenticate: {{api_key_sha256: '{'a' * 64}'}}, "
+        "allow: [{vendor: ringcentral, scopes: [ReadCallLog]}]}]\n"
+    )
+    app = ("--config", str(file), "--client", "app")
+    told = {}
+    for path in (CALLS, RECORDING, "/nothing/here"):
+        code, members = explain("ringcentral", "GET", path, "--scopes", "ReadCallLog ReadCallRecording", *app)
+        told[path] = (code, members["decision"], members["policy"])
+    assert told == {
+        CALLS: (0, "permit", {"client": "app", "objection": None}),
+        RECORDING: (3, "deny", {"client": "app", "objection": "scope_ceiling"}),
+        "/nothing/here": (3, "deny", {"client": "app", "objection": "unknown_operation"}),
+    }
+    text = scopegate("explain", "--vendor", "ringcentral", "GET", RECORDING, *app).stdout
+    assert "the people who run the proxy" in " ".join(text.split())
+    assert "This client's mode is shadow" in text
+    assert "policy" not in explain("ringcentral", "GET", CALLS, "--config", str(file))[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(("--client", "app"), "--client goes with --config"), (("--client", "app", "--config", "config/scopegate.yaml"), "no clients")],
+)
+def test_a_client_must_be_one_of_a_configuration(arguments: tuple[str, ...], words: str) -> None:
+    finished = scopegate("explain", "--vendor", "ringcentral", "GET", CALLS, *arguments)
+    assert (finished.returncode, words in finished.stderr) == (2, True)
+
+
 def test_implied_scopes_follow_the_configuration(tmp_path: Path) -> None:
     file = tmp_path / "scopegate.yaml"
     file.write_text(
