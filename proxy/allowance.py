@@ -118,6 +118,6 @@ def _allowed(rules: Sequence[AllowRule], catalog: Catalog, implied_by: Implied) 
 def _joined(operation: Operation, one: Requirement | None, other: Requirement) -> Requirement:
     """Return what either part permits, in the order of the vendor's documentation."""
     if not isinstance(one, OneOf) or not isinstance(other, OneOf):
-        return other if one is None else one
+        return other  # what has no alternatives is allowed whole or not at all
     either = {*one.alternatives, *other.alternatives}
     return OneOf(tuple(alternative for alternative in operation.alternatives() if alternative in either))

@@ -48,8 +48,17 @@ def test_the_search_finds_what_it_should() -> None:
 
 
 V4 = {"Accept": "application/vnd.newvoicemedia.v4+json"}
-CLIENTS = [{"name": "app", "authenticate": {"api_key_sha256": hashlib.sha256(CLIENT_KEY.encode()).hexdigest()}}]
+LIMITED_KEY = marked("limited")
+CLIENTS = [
+    {"name": "app", "authenticate": {"api_key_sha256": hashlib.sha256(CLIENT_KEY.encode()).hexdigest()}},
+    {
+        "name": "limited",
+        "authenticate": {"api_key_sha256": hashlib.sha256(LIMITED_KEY.encode()).hexdigest()},
+        "allow": [{"vendor": "ringcentral", "scopes": ["ReadCallLog"]}],
+    },
+]
 ME = {"Scopegate-Key": CLIENT_KEY}
+LIMITED = {"Scopegate-Key": LIMITED_KEY}
 
 
 class Walk:
@@ -87,6 +96,9 @@ class Walk:
         await self.go("GET", f"/ringcentral/restapi/v1.0/undocumented?{QUERY}", tokens["reader"]["access_token"])
         for _ in range(2):
             await self.go("GET", f"/ringcentral/restapi/v1.0/account/~/call-log?{QUERY}", STRAY_TOKEN)
+        for path in ("", "/call-log", "/no-such-thing"):
+            await self.go("GET", f"/ringcentral/restapi/v1.0/account/~{path}?{QUERY}", tokens["lister"]["access_token"], LIMITED)
+        await self.go("GET", f"/8x8/products?{QUERY}", STRAY_TOKEN, LIMITED)
         await self.bad_requests(tokens["reader"]["access_token"])
         await self.look()
         refresh = {"grant_type": "refresh_token", "refresh_token": tokens["reader"]["refresh_token"]}

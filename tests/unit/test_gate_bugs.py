@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from proxy.allowance import Allowance, AllowRule
 from proxy.catalog import Match
 from proxy.clients import Client
 from proxy.credentials import Secret
@@ -200,6 +201,15 @@ def test_policy_decides_in_spite_of_a_bug(broken: str) -> None:
         assert told(ruling) == (Decision.DENY, Outcome.DENIED)
         assert fields_of(ruling)["Scopegate-Reason"] in {"policy_not_allowed", "unknown_operation", "unknown_token"}
         assert_counted(house)
+
+
+@pytest.mark.parametrize(("methods", "decision"), [(None, Decision.NOT_APPLICABLE), (frozenset({"POST"}), Decision.DENY)])
+def test_rules_about_methods_are_not_met_by_a_method_that_could_not_be_read(methods: frozenset[str] | None, decision: Decision) -> None:
+    allowance = Allowance("app", "rc", [AllowRule(methods=methods)], ringcentral_catalog(), {})
+    house = house_with("effective_method", Rules(allowances={"app": allowance}), clients=(client("app"),))
+    ruling = house.ask("POST", LOG + "?_method=DELETE", token=TOKEN, key="key-of-app")
+    assert ruling.decision is decision
+    assert_counted(house)
 
 
 def test_a_policy_refusal_that_cannot_be_written_is_still_no_yes() -> None:
