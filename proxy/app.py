@@ -13,6 +13,7 @@ from typing import Final
 from proxy import __version__, errors, targets
 from proxy.admin.api import AdminApi
 from proxy.admin.backend import ReadyCheck
+from proxy.admin.decisions import Decisions, OwnDecisions
 from proxy.admin.readiness_api import ReadinessApi
 from proxy.admin.server import AdminServer
 from proxy.admin.server import start as start_admin
@@ -41,6 +42,7 @@ from proxy.telemetry.recorders import Recorder, Recorders
 from proxy.vendors.base import METHOD_OVERRIDE
 from proxy.wire.listener import Listener
 from proxy.wire.rewriting import Rewrites
+from proxy.wire.service import Service
 
 _GC_THRESHOLD: Final = 50_000
 """Allocations between two looks for garbage: what a request makes is freed by counting references, so looking seldom is right."""
@@ -86,12 +88,21 @@ class App:
 
     async def start(self) -> None:
         """Open both listeners. Raise `StartError` where an address cannot be had, or a CA or key file cannot be used."""
-        settings = self._loaded.settings
         await self._open_store()
-        parts = Parts(
+        try:
+            service = build_service(self._loaded, self._parts())
+        except OSError as error:
+            self._close_store()
+            raise StartError(f"a certificate file cannot be used: {error.strerror or error}") from error
+        self._listener = self._make_listener(service)
+        self._metrics.watch(*self._readings(self._listener))
+        await self._open_listeners(self._loaded.settings, self._listener)
+
+    def _parts(self) -> Parts:
+        return Parts(
             asyncio.get_running_loop(),
             self._clocks,
-            Fingerprinter(self._store.keys.fingerprint_key if self._store is not None else Secret(secrets.token_bytes(32))),
+            Fingerprinter(self._fingerprint_key()),
             IdMaker(secrets.randbits),
             self._knowledge,
             self._recorders.record,
@@ -99,14 +110,12 @@ class App:
             self._scores.demoted,
             rewrites=self._rewrites,
         )
-        try:
-            service = build_service(self._loaded, parts)
-        except OSError as error:
-            self._close_store()
-            raise StartError(f"a certificate file cannot be used: {error.strerror or error}") from error
-        self._listener = Listener(service, self.note_bug)
-        self._metrics.watch(*self._readings(self._listener))
-        await self._open_listeners(settings, self._listener)
+
+    def _fingerprint_key(self) -> Secret:
+        return self._store.keys.fingerprint_key if self._store is not None else Secret(secrets.token_bytes(32))
+
+    def _make_listener(self, service: Service) -> Listener:
+        return Listener(service, self.note_bug)
 
     async def _open_store(self) -> None:
         try:
@@ -129,17 +138,30 @@ class App:
         return checks if store is None else {**checks, "state": lambda: store_readiness(store)}
 
     async def _open_listeners(self, settings: Settings, listener: Listener) -> None:
-        backend = ProxyBackend(lambda: listener.service, self._knowledge, self._clocks, self._checks())
-        routes = AdminApi(backend, self._recent, Exposition(self._metrics)).routes()
+        routes = AdminApi(self._backend(listener), self._decisions(), self._exposition()).routes()
         routes += ReadinessApi(Readiness(self._scores, self._loaded, self._clocks)).routes()
         try:
             self._admin = await start_admin(routes, settings.admin.listen.host, settings.admin.listen.port)
             self.admin_port = self._admin.port
-            self.port = await listener.start(settings.listen.host, settings.listen.port)
+            self.port = await self._accept(listener)
         except OSError as error:
             await self.stop(0.0)
-            raise StartError(_listen_message(settings, error)) from error
+            raise StartError(listen_message(settings, error)) from error
         self._accepting = True
+
+    async def _accept(self, listener: Listener) -> int:
+        return await listener.start(*self._loaded.settings.listen)
+
+    # --- what the admin listener asks
+
+    def _backend(self, listener: Listener) -> ProxyBackend:
+        return ProxyBackend(lambda: listener.service, self._knowledge, self._clocks, self._checks())
+
+    def _decisions(self) -> Decisions:
+        return OwnDecisions(self._recent)
+
+    def _exposition(self) -> Exposition:
+        return Exposition(self._metrics)
 
     async def stop(self, grace_s: float | None = None) -> bool:
         """Stop accepting, finish what is in flight within `grace_s` (default: the setting), close. Return whether all finished."""
@@ -232,7 +254,8 @@ def wants_text(settings: Settings, descriptor: int) -> bool:
     return settings.log.format == "text" or (settings.log.format == "auto" and os.isatty(descriptor))
 
 
-def _listen_message(settings: Settings, error: OSError) -> str:
+def listen_message(settings: Settings, error: OSError) -> str:
+    """Say why an address cannot be had, and what to do."""
     if "admin listener" in str(error.strerror):
         return f"{error.strerror}. Choose another address with admin.listen or --admin, or stop what uses it."
     address = settings.listen

@@ -59,6 +59,9 @@ class Parts:
     chance: Callable[[], float] = random.random
     """Returns a number from 0 up to but without 1."""
     rewrites: Rewrites = field(default_factory=Rewrites)
+    gate_clocks: Clocks | None = None
+    """What the gate asks for the time, where looking at the clock is also looking around (see `workers/attention.py`)."""
+    make_learner: Callable[..., Learner] = Learner
 
 
 def build_service(loaded: Loaded, parts: Parts) -> Service:
@@ -67,7 +70,7 @@ def build_service(loaded: Loaded, parts: Parts) -> Service:
     limits = wire_limits(settings)
     mounts = [mount for name, vendor in settings.vendors.items() for mount in _mounts(name, vendor, loaded, parts)]
     parts.rewrites.limit(settings.limits.max_rewrite_bytes, settings.limits.max_rewrite_total_bytes)
-    gate = Gate(mounts, _clients(settings.clients), parts.fingerprinter, parts.clocks, parts.make_id, parts.on_bug)
+    gate = Gate(mounts, _clients(settings.clients), parts.fingerprinter, parts.gate_clocks or parts.clocks, parts.make_id, parts.on_bug)
     closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes)
     channels = {name: _channel(vendor, limits, parts.on_bug) for name, vendor in settings.vendors.items()}
     return Service(parts.loop, parts.clocks.now, gate, closer, MappingProxyType(channels), limits, parts.rewrites)
@@ -115,7 +118,7 @@ def _mount(name: str, settings: VendorSettings, loaded: Loaded, parts: Parts) ->
     return Mount(
         vendor=make_vendor(settings.kind, name, catalog, settings.grants_as_mappings()),
         store=store,
-        learner=Learner(name, store, memory, parts.fingerprinter, lifetime=settings.learned_ttl_s, recheck=settings.recheck_s),
+        learner=parts.make_learner(name, store, memory, parts.fingerprinter, lifetime=settings.learned_ttl_s, recheck=settings.recheck_s),
         shapes=memory.shapes,
         mode=settings.mode or loaded.settings.mode,
         rules=Rules(settings.on_unknown_operation, settings.on_unknown_token, allowances(loaded.settings, name, catalog)),

@@ -105,7 +105,7 @@ class Learner:
 
     def accepted(self, prediction: Prediction, resources: Resources, token: Fingerprint, moment: Moment) -> None:
         """The vendor accepted the request: keep what that proves, and drop a lack that it disproves."""
-        scopes = _proven(prediction)
+        scopes = proven_by(prediction)
         if not scopes or not isinstance(resources, Named):
             return
         known = self._store.get(token, moment.now)
@@ -114,7 +114,7 @@ class Learner:
         self._store.put(token, known.with_held(scopes, resources.resources))
 
 
-def _proven(prediction: Prediction) -> frozenset[str]:
+def proven_by(prediction: Prediction) -> frozenset[str]:
     """The scopes that a success proves to be held.
 
     One alternative: all of it. A requirement that is not known: whatever the operation needs. A denial that was wrong:

@@ -9,14 +9,14 @@ from aiohttp import web
 
 from proxy.admin.answers import JSON, Problem, bytes_response, json_response, no_content
 from proxy.admin.backend import AdminBackend, KnownToken, Readiness, ReadyCheck, Unanswerable
+from proxy.admin.decisions import Decisions
 from proxy.admin.questions import Parameters, bad_request, read_fingerprint, read_question
 from proxy.admin.views import catalog_view, token_view, user_view
 from proxy.model import Reason
-from proxy.telemetry.decision_log import as_members, timestamp
-from proxy.telemetry.exchange import Decision, Exchange, Outcome
+from proxy.telemetry.exchange import Decision, Outcome
 from proxy.telemetry.exposition import Exposition
 from proxy.telemetry.labels import NO_VENDOR
-from proxy.telemetry.recent import Filter, Recent
+from proxy.telemetry.recent import Filter
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
@@ -27,9 +27,9 @@ _GRANTS_PER_TURN: Final = 500
 class AdminApi:
     """The handlers, and the routes that lead to them."""
 
-    def __init__(self, backend: AdminBackend, recent: Recent, exposition: Exposition) -> None:
+    def __init__(self, backend: AdminBackend, decisions: Decisions, exposition: Exposition) -> None:
         self._backend = backend
-        self._recent = recent
+        self._decisions = decisions
         self._exposition = exposition
 
     def routes(self) -> list[web.RouteDef]:
@@ -81,15 +81,15 @@ class AdminApi:
             outcome=given.choice("outcome", Outcome),
             reason=given.choice("reason", Reason),
         )
-        found = self._recent.find(wanted, given.number("limit", DEFAULT_LIMIT, MAX_LIMIT))
-        return json_response({"decisions": [_exchange_view(exchange) for exchange in found], "remembered": len(self._recent)})
+        found, remembered = await self._decisions.find(wanted, given.number("limit", DEFAULT_LIMIT, MAX_LIMIT))
+        return json_response({"decisions": found, "remembered": remembered})
 
     async def decision(self, request: web.Request) -> web.Response:
         """Return one recent decision."""
-        exchange = self._recent.get(request.match_info["id"])
-        if exchange is None:
+        found = await self._decisions.get(request.match_info["id"])
+        if found is None:
             raise Problem(404, "unknown_decision", "no recent decision has this id; the decision log goes further back")
-        return json_response(_exchange_view(exchange))
+        return json_response(found)
 
     async def grants(self, request: web.Request) -> web.Response:
         """List what is known about tokens, the most recently used first."""
@@ -175,10 +175,6 @@ def _matches(token: KnownToken, vendor: str, subject: str, prefix: str) -> bool:
 
 def _unknown_token() -> Problem:
     return Problem(404, "unknown_fingerprint", "nothing is known about a token with this fingerprint; GET /api/v1/grants lists them")
-
-
-def _exchange_view(exchange: Exchange) -> dict[str, object]:
-    return as_members(exchange, timestamp(exchange.started_at))
 
 
 def _readiness_view(state: Readiness) -> dict[str, object]:

@@ -28,23 +28,24 @@ _DEFAULT_CONFIGURATION: Final = Path("config/scopegate.yaml")
 @click.option("--config", "file", type=_FILE, default=_DEFAULT_CONFIGURATION, show_default=True, help="The configuration file.")
 @click.option("--listen", type=ADDRESS, help="Overrides listen: where apps connect.")
 @click.option("--admin", type=ADDRESS, help="Overrides admin.listen: metrics, health and API.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, help="Number of processes; this version runs one.")
-def serve(file: Path, listen: Address | None, admin: Address | None, workers: int) -> int:
+@click.option("--workers", type=click.IntRange(1, 64), help="Overrides workers: how many processes carry traffic.")
+def serve(file: Path, listen: Address | None, admin: Address | None, workers: int | None) -> int:
     """Run the proxy.
 
     Decision lines go to standard output, everything else to standard error. SIGTERM or Ctrl-C stops accepting and finishes what is
     under way within limits.shutdown_grace_s; a second one ends at once. Either way the exit code is 0, and the last line on
     standard error tells whether requests were cut. An invalid configuration: exit code 4. An address in use: 1.
 
+    With --workers several processes share the work, and what they learn.
+
     \b
     Example:
       scopegate serve --config config/scopegate.yaml --listen 127.0.0.1:8080
+      scopegate serve --config config/scopegate.yaml --workers 4
     """
-    if workers != 1:
-        raise click.BadParameter("this version runs one worker; leave the option out", param_hint="--workers")
     from proxy.cli import serving
 
-    return serving.serve(file, listen, admin)
+    return serving.serve(file, listen, admin, workers)
 
 
 @click.command()

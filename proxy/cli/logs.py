@@ -27,11 +27,11 @@ class PlainFormatter(logging.Formatter):
         return ""
 
 
-def start_logging() -> None:
-    """Send the log of every library to standard error."""
+def start_logging(process: str = "") -> None:
+    """Send the log of every library to standard error; `process` says which of several it comes from."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PlainFormatter(_FORMAT))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    handler.setFormatter(PlainFormatter(_FORMAT.replace("%(name)s", f"%(name)s {process}") if process else _FORMAT))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=bool(process))
 
 
 def report_bugs(loop: asyncio.AbstractEventLoop, note: Callable[[BaseException], None]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,23 +19,60 @@ from proxy.cli.lifetime import StopSignals, drain
 from proxy.cli.logs import report_bugs, start_logging
 from proxy.cli.output import complain
 from proxy.settings import Address, Loaded, Problems, load_settings, with_overrides
+from proxy.workers.nursery import Equipment, open_nursery
+from proxy.workers.shared import Shared, make_shared
+from proxy.workers.supervisor import Supervisor
+from proxy.workers.worker import SupervisorGoneError, WorkerApp
 
 
-def serve(file: Path, listen: Address | None, admin: Address | None) -> int:
+def serve(file: Path, listen: Address | None, admin: Address | None, workers: int | None = None) -> int:
     """Run the proxy that `file` describes until a signal ends it."""
     loaded = load_settings(file, os.environ)
     if isinstance(loaded, Problems):
         click.echo(str(loaded), err=True)
         return INVALID
     start_logging()
-    return run(_serve(replace(loaded, settings=with_overrides(loaded.settings, listen=listen, admin=admin))))
+    loaded = replace(loaded, settings=with_overrides(loaded.settings, listen=listen, admin=admin, workers=workers))
+    if loaded.settings.workers == 1:
+        return run(_serve(loaded, lambda: App(loaded, output_descriptor())))
+    return _serve_with_workers(loaded)
 
 
-async def _serve(loaded: Loaded) -> int:
+def _serve_with_workers(loaded: Loaded) -> int:
+    """Fork what workers come from, before there is any thread or loop, then run the supervisor."""
+    try:
+        shared = make_shared(loaded, output_descriptor())
+    except StartError as error:
+        complain(str(error))
+        return UNEXPECTED
+    settle_memory()
+    nursery = open_nursery(lambda equipment: _work(shared, equipment), shared.listening)
+    return run(_serve(loaded, lambda: Supervisor(shared, nursery, output_descriptor())))
+
+
+def _work(shared: Shared, equipment: Equipment) -> int:
+    """Be a worker."""
+    start_logging(f"worker {equipment.number}")
+    return run(_live(shared, equipment))
+
+
+async def _live(shared: Shared, equipment: Equipment) -> int:
+    app = WorkerApp(shared, equipment)
+    report_bugs(asyncio.get_running_loop(), app.note_bug)
+    settle_memory()
+    try:
+        await app.live()
+    except (StartError, SupervisorGoneError) as error:
+        complain(str(error))
+        return UNEXPECTED
+    return OK
+
+
+async def _serve(loaded: Loaded, make: Callable[[], App]) -> int:
     loop = asyncio.get_running_loop()
     signals = StopSignals(loop)
     loop.add_signal_handler(signal.SIGHUP, complain, "SIGHUP: this version reads its configuration at the start only; restart it")
-    app = App(loaded, output_descriptor())
+    app = make()
     report_bugs(loop, app.note_bug)
     try:
         await app.start()

@@ -33,7 +33,6 @@ NOT_SERVED: Final[Mapping[tuple[str, ...], tuple[Callable[[object], bool], str]]
     ("tls",): (_present, "is not available in this version; remove it"),
     ("shared_state",): (_present, "is not available in this version; remove it"),
     ("audit",): (_present, "is not available in this version; remove it"),
-    ("workers",): (_more_than_one, "more than one worker is not available in this version; remove it"),
     ("clients", EACH, "authenticate", "mtls_san"): (_present, "is not available in this version; remove it and use api_key_sha256"),
 }
 """Parts of the contract that are refused rather than ignored. A version that serves one deletes its line."""

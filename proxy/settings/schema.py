@@ -31,6 +31,7 @@ from proxy.settings.values import (
     WholeNumber,
 )
 
+MAX_WORKERS: Final = 64
 ANONYMOUS: Final = "anonymous"
 """The name of a caller that is no configured client."""
 KINDS: Final = ("ringcentral", "8x8", "newvoicemedia", "generic")
@@ -262,7 +263,12 @@ class Settings(Section):
     limits: LimitSettings = Field(default_factory=LimitSettings, description="Sizes, counts and waiting times that apps cannot exceed.")
     readiness: ReadinessSettings = Field(default_factory=ReadinessSettings, description="When an operation is ready to be enforced.")
     log: LogSettings = Field(default_factory=LogSettings, description="The log on standard output.")
-    workers: WholeNumber = Field(default=1, ge=1, le=1, description="Number of worker processes; this version runs one.")
+    workers: WholeNumber = Field(
+        default=1,
+        ge=1,
+        le=MAX_WORKERS,
+        description="Number of processes that carry traffic; more than one are watched over by a supervisor.",
+    )
 
     def mode_for(self, vendor: str, client: str = ANONYMOUS) -> Mode:
         """Return the mode that counts: the client's, else the vendor's, else the global one."""
@@ -275,9 +281,11 @@ class Settings(Section):
         return self.public_url or Origin("http", self.listen.host, self.listen.port)
 
 
-def with_overrides(settings: Settings, *, listen: Address | None = None, admin: Address | None = None) -> Settings:
-    """Return the settings with the listeners that were given on the command line."""
-    changes: dict[str, Any] = {}
+def with_overrides(
+    settings: Settings, *, listen: Address | None = None, admin: Address | None = None, workers: int | None = None
+) -> Settings:
+    """Return the settings with what was given on the command line."""
+    changes: dict[str, Any] = {} if workers is None else {"workers": workers}
     if listen is not None:
         changes["listen"] = listen
     if admin is not None:

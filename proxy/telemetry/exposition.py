@@ -77,4 +77,8 @@ class Exposition:
     async def scrape(self, accept: str = "", *, compress: bool = False) -> Page:
         """Return the page as of now."""
         async with self._turn:
-            return await asyncio.to_thread(render, self._metrics.snapshot(), self._collectors, accept, compress)
+            return await asyncio.to_thread(render, await self._snapshot(), self._collectors, accept, compress)
+
+    async def _snapshot(self) -> Snapshot:
+        """Return the numbers of this process."""
+        return self._metrics.snapshot()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from proxy.model import OPERATION_SCOPE_PREFIX, Mode, Objection, Reason, Source
@@ -106,11 +107,19 @@ Values = Mapping[tuple[str, ...], float]
 """Numbers by label values; the key is `()` where there are no labels."""
 
 
+class Together(StrEnum):
+    """What the numbers of several worker processes make together: a sum (how many), or the largest (a moment, a yes or no)."""
+
+    SUM = "sum"
+    MAX = "max"
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A metric whose numbers somebody else keeps: asked for, on the event loop, once per scrape.
 
     `name` is complete (a counter ends in `_total`); `read` is quick and gives label values in the order of `labels`.
+    `together` says what the numbers of several worker processes make.
     """
 
     name: str
@@ -118,3 +127,4 @@ class Reading:
     read: Callable[[], Values]
     labels: tuple[str, ...] = ()
     counter: bool = False
+    together: Together = Together.SUM

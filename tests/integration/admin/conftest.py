@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from proxy.admin.api import AdminApi
+from proxy.admin.decisions import OwnDecisions
 from proxy.admin.server import AdminServer, start
 from proxy.telemetry.exposition import Exposition
 from proxy.telemetry.metrics import Metrics
@@ -36,7 +37,7 @@ def recent() -> Recent:
 
 @pytest.fixture
 def api(backend: SmallBackend, metrics: Metrics, recent: Recent) -> AdminApi:
-    return AdminApi(backend, recent, Exposition(metrics))
+    return AdminApi(backend, OwnDecisions(recent), Exposition(metrics))
 
 
 @pytest.fixture

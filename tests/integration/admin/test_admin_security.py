@@ -16,6 +16,7 @@ from aiohttp import web
 from prometheus_client.core import Metric
 
 from proxy.admin.api import AdminApi
+from proxy.admin.decisions import OwnDecisions
 from proxy.admin.guard import host_name, is_loopback
 from proxy.admin.server import AdminServer, start
 from proxy.telemetry.exposition import Exposition
@@ -239,7 +240,7 @@ class _Gate:
 
 async def test_traffic_goes_on_while_a_page_is_being_made(backend: SmallBackend, recent: Recent, metrics: Metrics) -> None:
     gate = _Gate()
-    server = await start(AdminApi(backend, recent, Exposition(metrics, [gate])).routes(), "127.0.0.1", 0)
+    server = await start(AdminApi(backend, OwnDecisions(recent), Exposition(metrics, [gate])).routes(), "127.0.0.1", 0)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as client:
         scrape = asyncio.create_task(_status(client, "/metrics"))
         await asyncio.to_thread(gate.entered.wait, 30)

@@ -150,11 +150,6 @@ def test_a_missing_file_is_an_invalid_configuration(configured: WriteConfigurati
     assert (finished.returncode, "none.yaml:1:1: cannot be read" in finished.stderr) == (4, True)
 
 
-def test_more_than_one_worker_is_a_usage_error(configured: WriteConfiguration) -> None:
-    finished = scopegate("serve", "--config", str(configured()), "--workers", "2")
-    assert (finished.returncode, "runs one worker" in finished.stderr) == (2, True)
-
-
 @pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:99999", "127.0.0.1"])
 def test_a_wrong_address_is_a_usage_error(configured: WriteConfiguration, address: str) -> None:
     finished = scopegate("serve", "--config", str(configured()), "--listen", address)

@@ -1,0 +1,215 @@
+"""The supervisor: admin listener, store and the home copy of what is known. It carries no traffic; its workers do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from proxy.admin.backend import KnownToken, Readiness, ReadyCheck
+from proxy.admin.decisions import Decisions, Members
+from proxy.admin_backend import ProxyBackend
+from proxy.app import App, StartError
+from proxy.clocks import SystemClocks
+from proxy.compose import Knowledge
+from proxy.credentials import Fingerprint, Secret
+from proxy.gate import Clocks
+from proxy.telemetry.exposition import Exposition
+from proxy.telemetry.labels import Reading
+from proxy.telemetry.metrics import Metrics, Snapshot
+from proxy.telemetry.recent import Filter
+from proxy.wire.listener import Listener
+from proxy.wire.service import Service
+from proxy.workers.asked import METRICS, ask_decision, ask_decisions, merge_decisions
+from proxy.workers.attention import AttentiveClocks
+from proxy.workers.crew import Crew, RecordHandler
+from proxy.workers.door import BACKLOG
+from proxy.workers.journal import Journal
+from proxy.workers.nursery import Nursery
+from proxy.workers.relay import Relay
+from proxy.workers.shared import Shared
+from proxy.workers.spreading import Spreading, Turn
+from proxy.workers.tally import Tally
+
+LOOK_AROUND_S: Final = 0.05
+"""How often the supervisor reads the journal: what a crash of the whole machine may lose besides what the store gathers."""
+
+
+class Supervisor(App):
+    """One running proxy of several processes: `start`, then `stop`, as with one. Make it after the nursery was forked."""
+
+    def __init__(self, shared: Shared, nursery: Nursery, log_descriptor: int | None) -> None:
+        super().__init__(shared.loaded, None, SystemClocks())
+        wanted = log_descriptor is not None and shared.loaded.settings.log.decisions
+        self._shared = shared
+        self._nursery = nursery
+        self._relay = Relay(log_descriptor) if wanted and log_descriptor is not None else None
+        self._journal = Journal(shared.memory, shared.lock)
+        self._tally = Tally()
+        self._key: Secret | None = None
+        self._spreading: Spreading | None = None
+        self._crew: Crew | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._handlers: dict[str, RecordHandler] = {}
+
+    def handle(self, kind: str, handler: RecordHandler) -> None:
+        """Have `handler` called with each record that a worker sends as `kind` (see `Link.send`). Call it before `start`."""
+        self._handlers[kind] = handler
+
+    # --- life
+
+    async def _open_store(self) -> None:
+        await super()._open_store()
+        for name, _ in self._shared.vendors:
+            self._knowledge.of(name, self._loaded.settings.limits.max_known_tokens)
+        self._spreading = Spreading(self._journal, self._shared.vendors, self._knowledge, self._lost, self.note_bug)
+
+    def _lost(self) -> None:
+        """The journal went on too far: nobody may deny on what this copy could bring back."""
+        assert self._spreading is not None
+        self._tally.resyncs += 1
+        self._spreading.forget_all(everywhere=True)
+
+    def _fingerprint_key(self) -> Secret:
+        self._key = self._key or super()._fingerprint_key()
+        return self._key
+
+    async def _accept(self, listener: Listener) -> int:  # noqa: ARG002 - the workers do
+        assert self._spreading is not None
+        crew = self._crew = Crew(
+            self._shared.count, self._nursery, self._relay, self._shared.board, self._spreading, self._fingerprint_key(), self._tally
+        )
+        crew.handlers = self._handlers
+        self._metrics.watch(*crew.readings(), *self._tally.readings(), *self._spreading.readings(), *self._own_readings(crew))
+        self._look_around()
+        if not await crew.start():
+            await self.stop(0.0)
+            raise StartError("a worker ended while it was starting; what it says is above")
+        for listening in self._shared.listening:
+            listening.listen(BACKLOG)
+        crew.accept()
+        return self._shared.port
+
+    def _own_readings(self, crew: Crew) -> tuple[Reading, ...]:
+        text = "Questions (scrapes, look-ups) that a worker did not answer in time."
+        silent = Reading("scopegate_worker_unanswered_total", text, lambda: {(): crew.desk.unanswered}, counter=True)
+        return (silent, *(self._relay.readings() if self._relay is not None else ()))
+
+    def _look_around(self) -> None:
+        assert self._spreading is not None
+        self._spreading.catch_up()
+        self._timer = asyncio.get_running_loop().call_later(LOOK_AROUND_S, self._look_around)
+
+    async def stop(self, grace_s: float | None = None) -> bool:
+        """Have the workers finish within `grace_s` seconds (default: the setting), and close. Return whether all finished."""
+        self._accepting = False
+        for listening in self._shared.listening:
+            listening.close()
+        crew, finished = self._crew, True
+        if crew is not None:
+            finished = await crew.stop(self._loaded.settings.limits.shutdown_grace_s if grace_s is None else grace_s)
+            crew.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._spreading is not None:
+            self._spreading.catch_up()
+        if self._relay is not None:
+            await asyncio.to_thread(self._relay.close)
+        return await super().stop(0.0) and finished
+
+    @property
+    def cut_connections(self) -> int:
+        """How many connections `stop` cut because their requests did not end in time."""
+        return 0 if self._crew is None else self._crew.cut_connections
+
+    # --- what the admin listener asks
+
+    def _checks(self) -> Mapping[str, ReadyCheck]:
+        return {**super()._checks(), "workers": self._workers_readiness}
+
+    def _workers_readiness(self) -> Readiness:
+        crew, wanted = self._crew, self._shared.count
+        present = 0 if crew is None else crew.ready_count
+        if crew is not None and not crew.can_replace:
+            return Readiness(present > 0, f"{present} of {wanted} workers serve, and none can be replaced; restart", degraded=True)
+        if present == wanted:
+            return Readiness(True)
+        return Readiness(present > 0, f"{present} of {wanted} workers serve", degraded=True)
+
+    def _backend(self, listener: Listener) -> ProxyBackend:
+        assert self._spreading is not None
+        clocks = AttentiveClocks(self._clocks, self._journal, self._spreading.catch_up)
+        return BackendInTurns(self._spreading.turn, lambda: listener.service, self._knowledge, clocks, self._checks())
+
+    def _decisions(self) -> Decisions:
+        return CrewDecisions(self._ask)
+
+    def _exposition(self) -> Exposition:
+        return CrewExposition(self._metrics, self._together)
+
+    async def _ask(self, question: bytes) -> Mapping[int, bytes]:
+        return {} if self._crew is None else await self._crew.desk.ask(question, self._crew.links())
+
+    async def _together(self) -> Snapshot:
+        await self._ask(METRICS)
+        return self._tally.page(self._metrics.snapshot())
+
+
+class BackendInTurns(ProxyBackend):
+    """Answers the admin API from the home copy; what it changes, changes everywhere before it answers."""
+
+    def __init__(
+        self, turn: Turn, service: Callable[[], Service], knowledge: Knowledge, clocks: Clocks, checks: Mapping[str, ReadyCheck]
+    ) -> None:
+        super().__init__(service, knowledge, clocks, checks)
+        self._turn = turn
+
+    def grants(self) -> Iterable[KnownToken]:
+        """Yield everything known about tokens, the most recently learned first within each vendor."""
+        self.now()  # looks around
+        return super().grants()
+
+    def forget(self, fingerprint: Fingerprint) -> bool:
+        """Forget one token; say whether it was known."""
+        with self._turn():
+            return super().forget(fingerprint)
+
+    def forget_all(self, vendor: str) -> int:
+        """Forget every token of a configured vendor; return how many were known."""
+        with self._turn():
+            return super().forget_all(vendor)
+
+    def recheck(self, fingerprint: Fingerprint) -> int | None:
+        """Make every lack of a token that an administrator can end due at once; return how many, None where nothing is known."""
+        with self._turn():
+            return super().recheck(fingerprint)
+
+
+class CrewDecisions:
+    """Recent decisions of all workers."""
+
+    def __init__(self, ask: Callable[[bytes], Awaitable[Mapping[int, bytes]]]) -> None:
+        self._ask = ask
+
+    async def find(self, wanted: Filter, limit: int) -> tuple[Sequence[Members], int]:
+        """Return at most `limit` decisions that match, the newest first, and how many are remembered in all."""
+        answers = await self._ask(ask_decisions(wanted, limit))
+        return merge_decisions(answers.values(), limit)
+
+    async def get(self, decision_id: str) -> Members | None:
+        """Return the decision with this id, or None where it is unknown or too long ago."""
+        answers = await self._ask(ask_decision(decision_id))
+        found, _ = merge_decisions(answers.values(), 1)
+        return found[0] if found else None
+
+
+class CrewExposition(Exposition):
+    """Scrapes of all processes together."""
+
+    def __init__(self, metrics: Metrics, snapshot: Callable[[], Awaitable[Snapshot]]) -> None:
+        super().__init__(metrics)
+        self._collect = snapshot
+
+    async def _snapshot(self) -> Snapshot:
+        """Return the numbers of all processes together."""
+        return await self._collect()
