@@ -211,6 +211,28 @@ def explain_error(vendor: str | None, file: Path | None, body: str, output_forma
     return diagnosing.explain_error(diagnosing.read_input(body), vendor, file, as_json=output_format == "json")
 
 
+@click.command()
+@click.argument("log", metavar="LOG or -")
+@click.option("--config", "file", type=_FILE, required=True, help="The configuration that decides.")
+@click.option("--catalog", "catalogs", multiple=True, metavar="VENDOR=FILE", help="Another catalogue for one of its vendors.")
+@click.option("--without", multiple=True, metavar="SCOPE", help="Decide as if no token had this scope; may be given several times.")
+@format_option
+def replay(log: str, file: Path, catalogs: Sequence[str], without: Sequence[str], output_format: str) -> int:
+    """Decide a recorded decision log again and show what changes.
+
+    LOG is a decision log in JSON, also compressed (.gz). Nothing is sent, and nothing that runs is asked. Exit code 0: every decision
+    is the same, 3: some would change.
+
+    \b
+    Example:
+      scopegate replay decisions.jsonl --config new.yaml
+      scopegate replay decisions.jsonl.gz --config config/scopegate.yaml --without ReadCallRecording
+    """
+    from proxy.cli import replaying_logs
+
+    return replaying_logs.replay_log(log, file, catalogs, without, as_json=output_format == "json")
+
+
 @click.group()
 def catalog() -> None:
     """List, show and lint vendor operations.
@@ -322,4 +344,4 @@ def diff(old: str, new: str, output_format: str) -> int:
     return importing_catalogs.diff(old, new, as_json=output_format == "json")
 
 
-COMMANDS: Final = (serve, demo, simulate, check_config, schema, explain, explain_error, catalog)
+COMMANDS: Final = (serve, demo, simulate, check_config, schema, explain, explain_error, replay, catalog)
