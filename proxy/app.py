@@ -18,6 +18,7 @@ from proxy.admin.readiness_api import ReadinessApi
 from proxy.admin.server import AdminServer
 from proxy.admin.server import start as start_admin
 from proxy.admin_backend import ProxyBackend, listening
+from proxy.certificates import CertificateError, Certificates
 from proxy.clients import ANONYMOUS, UNIDENTIFIED
 from proxy.clocks import SystemClocks
 from proxy.closing import LEARNING_ERROR
@@ -25,11 +26,12 @@ from proxy.compose import Knowledge, Parts, build_service
 from proxy.credentials import Fingerprinter, Secret
 from proxy.evidence import Ledger
 from proxy.gate import Clocks
+from proxy.handshakes import Handshakes, Secured, handshakes_reading
 from proxy.identifiers import IdMaker
 from proxy.judge import PREDICTION_ERROR
 from proxy.keeping import make_store, store_readiness, take_over
 from proxy.scorekeeping import Readiness, make_scores, tell_still_in_shadow
-from proxy.settings import Loaded, Settings
+from proxy.settings import ADMIN, TRAFFIC, Loaded, Settings, TlsSettings, server_tls
 from proxy.stores.embedded import EmbeddedStore
 from proxy.stores.keys import KeyFileError
 from proxy.telemetry.decision_log import decision_log
@@ -74,6 +76,10 @@ class App:
         self._listener: Listener | None = None
         self._admin: AdminServer | None = None
         self._store: EmbeddedStore | None = None
+        self._certificates = Certificates(self._clocks.wall)
+        self._watching: asyncio.Task[None] | None = None
+        self._traffic_tls: Secured | None = None
+        self._admin_tls: Secured | None = None
         self.port = 0
         self.admin_port = 0
 
@@ -91,12 +97,15 @@ class App:
         await self._open_store()
         try:
             service = build_service(self._loaded, self._parts())
-        except OSError as error:
+            self._traffic_tls = self._secured(TRAFFIC, self._loaded.settings.tls)
+            self._admin_tls = self._secured(ADMIN, self._loaded.settings.admin.tls)
+        except CertificateError as error:
             self._close_store()
-            raise StartError(f"a certificate file cannot be used: {error.strerror or error}") from error
+            raise StartError(f"certificate files cannot be used: {error}") from error
         self._listener = self._make_listener(service)
         self._metrics.watch(*self._readings(self._listener))
         await self._open_listeners(self._loaded.settings, self._listener)
+        self._watching = asyncio.create_task(self._certificates.watch())
 
     def _parts(self) -> Parts:
         return Parts(
@@ -109,6 +118,7 @@ class App:
             self.note_bug,
             self._scores.demoted,
             rewrites=self._rewrites,
+            certificates=self._certificates,
         )
 
     def _fingerprint_key(self) -> Secret:
@@ -116,6 +126,9 @@ class App:
 
     def _make_listener(self, service: Service) -> Listener:
         return Listener(service, self.note_bug)
+
+    def _secured(self, name: str, tls: TlsSettings | None) -> Secured | None:
+        return None if tls is None else Secured(self._certificates.follow(server_tls(name, tls)), tls.handshake_s)
 
     async def _open_store(self) -> None:
         try:
@@ -141,7 +154,7 @@ class App:
         routes = AdminApi(self._backend(listener), self._decisions(), self._exposition()).routes()
         routes += ReadinessApi(Readiness(self._scores, self._loaded, self._clocks)).routes()
         try:
-            self._admin = await start_admin(routes, settings.admin.listen.host, settings.admin.listen.port)
+            self._admin = await start_admin(routes, settings.admin.listen.host, settings.admin.listen.port, tls=self._admin_tls)
             self.admin_port = self._admin.port
             self.port = await self._accept(listener)
         except OSError as error:
@@ -150,7 +163,7 @@ class App:
         self._accepting = True
 
     async def _accept(self, listener: Listener) -> int:
-        return await listener.start(*self._loaded.settings.listen)
+        return await listener.start(*self._loaded.settings.listen, self._traffic_tls)
 
     # --- what the admin listener asks
 
@@ -167,6 +180,8 @@ class App:
         """Stop accepting, finish what is in flight within `grace_s` (default: the setting), close. Return whether all finished."""
         self._accepting = False
         finished = True
+        if self._watching is not None:
+            self._watching.cancel()
         if self._listener is not None:
             finished = await self._listener.drain(self._loaded.settings.limits.shutdown_grace_s if grace_s is None else grace_s)
         if self._admin is not None:
@@ -216,9 +231,17 @@ class App:
         return (
             *own,
             *scores,
+            handshakes_reading(lambda: self._doors(listener)),
+            *self._certificate_readings(),
             *self._recorders.readings(),
             *(reading for other in others if other is not None for reading in other.readings()),
         )
+
+    def _doors(self, listener: Listener) -> Mapping[str, Handshakes | None]:
+        return {TRAFFIC: listener.handshakes, ADMIN: self._admin.handshakes if self._admin is not None else None}
+
+    def _certificate_readings(self) -> tuple[Reading, ...]:
+        return self._certificates.readings()
 
 
 def _upstream_connections(listener: Listener) -> Values:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from proxy.certificates import Certificates
 from proxy.clients import Client
 from proxy.closing import Closer
 from proxy.credentials import Fingerprinter
@@ -21,7 +21,7 @@ from proxy.memory import VendorMemory
 from proxy.policy import Rules
 from proxy.ruling import Mount
 from proxy.sampling import DenialSample
-from proxy.settings import ClientSettings, Loaded, Origin, Settings, VendorSettings, VerifySettings, allowances, implications
+from proxy.settings import ClientSettings, Loaded, Origin, Settings, VendorSettings, VerifySettings, allowances, implications, upstream_tls
 from proxy.telemetry.exchange import Exchange
 from proxy.vendors.registry import make_vendor
 from proxy.wire import pool
@@ -62,17 +62,18 @@ class Parts:
     gate_clocks: Clocks | None = None
     """What the gate asks for the time, where looking at the clock is also looking around (see `workers/attention.py`)."""
     make_learner: Callable[..., Learner] = Learner
+    certificates: Certificates = field(default_factory=Certificates)
 
 
 def build_service(loaded: Loaded, parts: Parts) -> Service:
-    """Return the service that a configuration describes. Raise OSError where a CA file cannot be used."""
+    """Return the service that a configuration describes. Raise `CertificateError` where certificate files cannot be used."""
     settings = loaded.settings
     limits = wire_limits(settings)
     mounts = [mount for name, vendor in settings.vendors.items() for mount in _mounts(name, vendor, loaded, parts)]
     parts.rewrites.limit(settings.limits.max_rewrite_bytes, settings.limits.max_rewrite_total_bytes)
     gate = Gate(mounts, _clients(settings.clients), parts.fingerprinter, parts.gate_clocks or parts.clocks, parts.make_id, parts.on_bug)
     closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes)
-    channels = {name: _channel(vendor, limits, parts.on_bug) for name, vendor in settings.vendors.items()}
+    channels = {name: _channel(name, vendor, limits, parts) for name, vendor in settings.vendors.items()}
     return Service(parts.loop, parts.clocks.now, gate, closer, MappingProxyType(channels), limits, parts.rewrites)
 
 
@@ -105,7 +106,7 @@ def _links(settings: VendorSettings, whole: Settings, token_paths: Mapping[str, 
     public = whole.public_url
     if public is not None and settings.mount.host:
         public = replace(public, host=settings.mount.host)
-    return Links(homes, str(public or ""), path, whole.public_origin.host_and_port)
+    return Links(homes, str(public or ""), path, whole.public_origin.host_and_port, "http" if whole.tls is None else "https")
 
 
 def _home(origin: Origin, path: str, only: frozenset[str] = frozenset()) -> Home:
@@ -143,20 +144,18 @@ def _clients(settings: tuple[ClientSettings, ...]) -> list[Client]:
     return [Client(client.name, client.authenticate.api_key_sha256.reveal(), client.mode) for client in settings]
 
 
-def _channel(settings: VendorSettings, limits: Limits, on_bug: Callable[[BaseException], None]) -> Channel:
+def _channel(name: str, settings: VendorSettings, limits: Limits, parts: Parts) -> Channel:
     timeouts = Timeouts(**settings.timeouts.model_dump())
     upstreams = {"api": settings.upstream, "token": settings.token_upstream, "media": settings.media_origin}
     pools = {
-        name: pool.Pool(wire_origin(origin, settings), limits, timeouts, on_bug) for name, origin in upstreams.items() if origin is not None
+        which: pool.Pool(wire_origin(origin, name, settings, parts.certificates), limits, timeouts, parts.on_bug)
+        for which, origin in upstreams.items()
+        if origin is not None
     }
     return Channel(pools, limits, timeouts)
 
 
-def wire_origin(origin: Origin, settings: VendorSettings) -> pool.Origin:
+def wire_origin(origin: Origin, vendor: str, settings: VendorSettings, certificates: Certificates) -> pool.Origin:
     """Return where to dial; certificates are verified against the system's roots, or the vendor's private CA alone."""
-    tls = None
-    if origin.scheme == "https":
-        tls = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
-        tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        tls.set_alpn_protocols(["http/1.1"])
+    tls = certificates.follow(upstream_tls(vendor, settings)) if origin.scheme == "https" else None
     return pool.Origin(origin.host, origin.port, tls)

@@ -50,6 +50,7 @@ TARGET_TOO_LONG: Final = _request("target_too_long", 414, "The request target is
 BODY_TOO_LARGE: Final = _request("body_too_large", 413, "The request body is larger than limits.max_body_bytes allows.", close=True)
 HEADER_TIMEOUT: Final = _request("header_timeout", 408, "The header fields did not arrive in time (limits.header_read_s).", close=True)
 BODY_TIMEOUT: Final = _request("request_body_timeout", 408, "The request body stopped arriving (limits.body_idle_s).", close=True)
+PLAIN_HTTP: Final = _request("plain_http", 400, "This port speaks HTTPS; the request came in plain HTTP.", close=True)
 NO_MOUNT: Final = _request("no_such_mount", 404, "No vendor is mounted at this address; see the 'vendors' section of the configuration.")
 TOO_MANY_PIPELINED: Final = _request("too_many_pipelined", 400, "Too many pipelined requests (limits.max_pipelined).", close=True)
 

@@ -45,15 +45,16 @@ class Links:
     """Points the vendor's own addresses at `public`: an origin, or "" for the one by which the request itself calls the proxy.
 
     `path` is that of the mount whose answers are read: relative references there count from it. `authority` stands in for a
-    request without a host (HTTP/1.0).
+    request without a host (HTTP/1.0), `scheme` is that of the listener.
     """
 
-    def __init__(self, homes: Sequence[Home], public: str, path: str = "", authority: str = "") -> None:
+    def __init__(self, homes: Sequence[Home], public: str, path: str = "", authority: str = "", scheme: str = "http") -> None:
         self._homes = tuple(homes)
         self._paths = tuple(home.path.encode("ascii") for home in homes)
         self._public = public.encode("ascii")
         self._path = path.encode("ascii")
         self._authority = authority.encode("ascii")
+        self._scheme = scheme.encode("ascii")
         groups = "|".join(f"({_origin_pattern(home, _in_json)})" for home in homes)
         end = '[/?#"]|\\\\/|\\\\u002[fF]|\\\\u003[fF]|\\\\u0023'
         rest = r'[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+'
@@ -63,7 +64,7 @@ class Links:
 
     def at(self, path: str) -> Links:
         """Return the same links for the answers of another mount of this vendor."""
-        return Links(self._homes, self._public.decode("ascii"), path, self._authority.decode("ascii"))
+        return Links(self._homes, self._public.decode("ascii"), path, self._authority.decode("ascii"), self._scheme.decode("ascii"))
 
     def rewrite_json(self, text: bytes, host: bytes) -> bytes | None:
         """Return a JSON text in UTF-8 with the vendor's links exchanged, or None where it has none.
@@ -84,7 +85,7 @@ class Links:
 
     def _prefixes(self, host: bytes) -> tuple[bytes, ...]:
         """Return what each origin is exchanged for."""
-        public = self._public or b"http://%b" % (host or self._authority)
+        public = self._public or b"%b://%b" % (self._scheme, host or self._authority)
         return tuple(public + path for path in self._paths)
 
     def rewrite_fields(self, block: bytes, host: bytes) -> bytes:

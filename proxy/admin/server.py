@@ -9,7 +9,8 @@ from typing import Final
 
 from aiohttp import web
 
-from proxy.admin.guard import Guard, Handler, QuietServer
+from proxy.admin.guard import MAX_CONNECTIONS, Guard, Handler, QuietServer
+from proxy.handshakes import Handshakes, Secured
 
 MAX_BODY_BYTES: Final = 64 * 1024
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -47,12 +48,15 @@ class _Runner(web.AppRunner):
 class AdminServer:
     """A running admin listener."""
 
-    def __init__(self, runner: web.AppRunner, port: int) -> None:
+    def __init__(self, runner: web.AppRunner, port: int, handshakes: Handshakes | None = None) -> None:
         self._runner = runner
         self.port = port
+        self.handshakes = handshakes
 
     async def stop(self) -> None:
         """Close the listener and its connections; requests under way get two seconds."""
+        if self.handshakes is not None:
+            self.handshakes.stop()
         await self._runner.cleanup()
 
 
@@ -61,6 +65,7 @@ async def start(
     host: str,
     port: int,
     *,
+    tls: Secured | None = None,
     request_timeout: float = REQUEST_TIMEOUT_S,
     log: logging.Logger | None = None,
 ) -> AdminServer:
@@ -71,8 +76,19 @@ async def start(
     runner = _Runner(app, lambda handler: Guard(handler, host, request_timeout, logger), min(_LINGER_S, request_timeout), logger)
     await runner.setup()
     try:
+        if tls is not None:
+            return await _start_tls(runner, host, port, tls, logger)
         await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
     except OSError as error:
         await runner.cleanup()
         raise OSError(error.errno, f"the admin listener cannot listen on {host}:{port}: {error.strerror or error}") from error
     return AdminServer(runner, int(runner.addresses[0][1]))
+
+
+async def _start_tls(runner: web.AppRunner, host: str, port: int, tls: Secured, log: logging.Logger) -> AdminServer:
+    def note(bug: BaseException) -> None:
+        log.error("a TLS handshake failed: %s", type(bug).__name__)
+
+    assert runner.server is not None
+    handshakes = Handshakes(tls, runner.server, lambda under_way: under_way < MAX_CONNECTIONS, note)
+    return AdminServer(runner, await handshakes.start(host, port, _BACKLOG), handshakes)

@@ -90,7 +90,9 @@ async def _serve(loaded: Loaded, make: Callable[[], App]) -> int:
 def listening_line(loaded: Loaded, app: App) -> str:
     """Return the line that says where the proxy listens."""
     traffic, admin = listening_addresses(loaded, app)
-    return f"scopegate {__version__} listening on http://{traffic}, admin on http://{admin}"
+    settings = loaded.settings
+    scheme, admin_scheme = ("http" if tls is None else "https" for tls in (settings.tls, settings.admin.tls))
+    return f"scopegate {__version__} listening on {scheme}://{traffic}, admin on {admin_scheme}://{admin}"
 
 
 def listening_addresses(loaded: Loaded, app: App) -> tuple[Address, Address]:

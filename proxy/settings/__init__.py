@@ -23,16 +23,20 @@ from proxy.settings.schema import (
     Settings,
     StateSettings,
     TimeoutSettings,
+    TlsSettings,
     VendorSettings,
     VerifySettings,
     with_overrides,
 )
 from proxy.settings.series import largest_series_count
+from proxy.settings.tls import ADMIN, TRAFFIC, server_tls, upstream_tls
 from proxy.settings.values import Address, Origin, parse_address, parse_origin
 
 __all__ = [
+    "ADMIN",
     "ANONYMOUS",
     "KINDS",
+    "TRAFFIC",
     "Address",
     "AdminSettings",
     "AllowSettings",
@@ -53,6 +57,7 @@ __all__ = [
     "Severity",
     "StateSettings",
     "TimeoutSettings",
+    "TlsSettings",
     "VendorSettings",
     "VerifySettings",
     "allowances",
@@ -68,5 +73,7 @@ __all__ = [
     "parse_origin",
     "parse_settings",
     "read_catalog",
+    "server_tls",
+    "upstream_tls",
     "with_overrides",
 ]

@@ -30,7 +30,6 @@ def _more_than_one(value: object) -> bool:
 
 
 NOT_SERVED: Final[Mapping[tuple[str, ...], tuple[Callable[[object], bool], str]]] = {
-    ("tls",): (_present, "is not available in this version; remove it"),
     ("shared_state",): (_present, "is not available in this version; remove it"),
     ("audit",): (_present, "is not available in this version; remove it"),
     ("clients", EACH, "authenticate", "mtls_san"): (_present, "is not available in this version; remove it and use api_key_sha256"),
@@ -82,6 +81,7 @@ def cross_checks(data: object) -> Iterator[Finding]:
     """Find contradictions between settings."""
     yield from _same_listener(data)
     yield from _vendors(data)
+    yield from _listeners_tls(data)
     yield from _same_mounts(data)
     yield from _repeated(data, ("clients", EACH, "name"), "another client has this name")
     yield from _repeated(data, ("clients", EACH, "authenticate", "api_key_sha256"), "another client has this key")
@@ -107,11 +107,30 @@ def _vendor(vendor: Mapping[str, object], path: KeyPath) -> Iterator[Finding]:
             yield (*path, key), f"is for vendors of kind {only} only"
     if kind == "generic" and "catalog" not in vendor:
         yield path, "a vendor of kind generic needs a catalog"
+    yield from _client_certificate(vendor, path)
     mount = vendor.get("mount")
     if isinstance(mount, dict) and mount.get("path") is None and mount.get("host") is None:
         yield (*path, "mount"), "needs a path, a host or both"
     if isinstance(mount, dict) and MEDIA_SEGMENT in (_text(mount.get("path")) or ""):
         yield (*path, "mount", "path"), f"must not contain {MEDIA_SEGMENT}: a vendor's media host is mounted there"
+
+
+def _client_certificate(vendor: Mapping[str, object], path: KeyPath) -> Iterator[Finding]:
+    """A certificate that could never be shown would be a belief in security that is none."""
+    given = [key for key in ("client_cert_file", "client_key_file", "client_key_password") if vendor.get(key) is not None]
+    for key in ("client_cert_file", "client_key_file"):
+        if given and key not in given:
+            yield path, f"{given[0]} needs {key} beside it"
+    upstreams = [str(vendor.get(key, "")) for key in ("upstream", "token_upstream")]
+    if given and not any(origin.startswith("https://") for origin in upstreams):
+        yield (*path, given[0]), "is for a vendor with an https:// upstream only"
+
+
+def _listeners_tls(data: object) -> Iterator[Finding]:
+    for pattern in (("tls",), ("admin", "tls")):
+        for path, tls in _matching(data, pattern, ()):
+            if isinstance(tls, dict) and tls.get("client_auth") is not None and tls.get("client_ca_file") is None:
+                yield (*path, "client_auth"), "needs client_ca_file: without it no client certificate is asked for"
 
 
 def _same_mounts(data: object) -> Iterator[Finding]:

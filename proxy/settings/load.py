@@ -21,11 +21,12 @@ from proxy.settings.expand import Expanded, expand, masked
 from proxy.settings.messages import findings
 from proxy.settings.problems import START, KeyPath, Problem, Problems, collect
 from proxy.settings.schema import KINDS, Settings
+from proxy.settings.tls import unusable_files
 
 MAX_SETTINGS_BYTES: Final = 1024 * 1024
 MAX_CA_BYTES: Final = 8 * 1024 * 1024
 _HIDDEN_ALWAYS: Final = ("clients", EACH, "authenticate", "api_key_sha256")
-_STATE_KEY: Final = ("state", "key")
+_SECRETS: Final = (("state", "key"), ("tls", "key_password"), ("admin", "tls", "key_password"))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -66,6 +67,7 @@ def parse_settings(raw: bytes, environ: Mapping[str, str], *, file: Path) -> Loa
     problems += files.problems
     rules = allow_findings(expanded.data, files.catalogs)
     problems += [document.problem(path, text) for path, text in rules if path not in expanded.failed]
+    problems += [document.problem(path, text) for path, text in unusable_files(expanded.data, file.parent, expanded.failed)]
     if problems or settings is None:
         return collect(problems)
     return Loaded(
@@ -115,7 +117,8 @@ def _validate(document: Document, expanded: Expanded, directory: Path) -> tuple[
 def _shown(expanded: Expanded) -> object:
     clients = expanded.data.get("clients", []) if isinstance(expanded.data, dict) else []
     hashes = {("clients", index, *_HIDDEN_ALWAYS[2:]) for index in range(len(clients))}
-    return masked(expanded.data, expanded.secret | hashes | {_STATE_KEY})
+    passwords = {("vendors", name, "client_key_password") for name, _ in _vendor_rows(expanded.data)}
+    return masked(expanded.data, expanded.secret | hashes | passwords | set(_SECRETS))
 
 
 def _digest(contents: list[bytes]) -> str:

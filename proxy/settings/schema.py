@@ -24,6 +24,7 @@ from proxy.settings.values import (
     OriginField,
     PathField,
     Seconds,
+    SecretField,
     Section,
     Sha256Field,
     ShortText,
@@ -46,6 +47,24 @@ def _read_only(value: Mapping[str, _Value]) -> Mapping[str, _Value]:
     return MappingProxyType(dict(value))
 
 
+class TlsSettings(Section):
+    """HTTPS on a listener. Changed files take effect for new connections within about two seconds."""
+
+    cert_file: PathField = Field(description="PEM file with the certificate and its chain, the leaf first, relative to this file.")
+    key_file: PathField = Field(description="PEM file with the private key, relative to this file.")
+    key_password: SecretField | None = Field(
+        default=None, description="Password of an encrypted private key. Take it from ${VAR} or ${file:/path}."
+    )
+    client_ca_file: PathField | None = Field(
+        default=None, description="PEM file with the authorities whose client certificates count, relative to this file."
+    )
+    client_auth: Literal["required", "optional"] = Field(
+        default="required",
+        description="With client_ca_file: whether every client must show a certificate; optional where some use keys instead.",
+    )
+    handshake_s: Seconds = Field(default=10, description="Seconds in which a TLS handshake must be done (protection against slow senders).")
+
+
 class AdminSettings(Section):
     """The admin listener: metrics, health, console and API. Keep it off public networks."""
 
@@ -54,6 +73,7 @@ class AdminSettings(Section):
         json_schema_extra={"default": "127.0.0.1:9090"},
         description="Address of the admin listener; never the traffic listener's.",
     )
+    tls: TlsSettings | None = Field(default=None, description="HTTPS on the admin listener; without it, it speaks plain HTTP.")
 
 
 class MountSettings(Section):
@@ -122,6 +142,13 @@ class VendorSettings(Section):
     )
     timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="How long to wait for this vendor.")
     ca_file: PathField | None = Field(default=None, description="PEM file with the private CA of the upstream, relative to this file.")
+    client_cert_file: PathField | None = Field(
+        default=None, description="PEM file with the certificate (and chain) that the proxy shows this vendor, relative to this file."
+    )
+    client_key_file: PathField | None = Field(default=None, description="PEM file with its private key, relative to this file.")
+    client_key_password: SecretField | None = Field(
+        default=None, description="Password of that key where it is encrypted. Take it from ${VAR} or ${file:/path}."
+    )
     grants: Annotated[tuple[GrantSettings, ...], Field(max_length=10_000)] = Field(
         default=(), description="8x8 only: what is already known about users' access; 8x8 itself tells nobody."
     )
@@ -251,8 +278,9 @@ class Settings(Section):
     mode: Mode = Field(default=Mode.ENFORCE, description="enforce: answer locally; shadow: only record it; off: decide nothing.")
     public_url: OriginField | None = Field(
         default=None,
-        description="How apps reach the proxy, for rewritten links; by default http:// and the host that each request names.",
+        description="How apps reach the proxy, for rewritten links; by default http:// (with tls: https://) and the host a request names.",
     )
+    tls: TlsSettings | None = Field(default=None, description="HTTPS and client certificates on the traffic listener.")
     vendors: Annotated[Mapping[VendorName, VendorSettings], Field(min_length=1, max_length=100), AfterValidator(_read_only)] = Field(
         description="The vendors by name; names appear in logs and metrics."
     )
@@ -278,7 +306,7 @@ class Settings(Section):
     @property
     def public_origin(self) -> Origin:
         """How apps reach the proxy."""
-        return self.public_url or Origin("http", self.listen.host, self.listen.port)
+        return self.public_url or Origin("http" if self.tls is None else "https", self.listen.host, self.listen.port)
 
 
 def with_overrides(

@@ -145,6 +145,12 @@ def _parse_keys(value: object) -> tuple[Secret, ...]:
     return read_keys(value)
 
 
+def _parse_secret(value: object) -> Secret:
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be text; take it from ${VAR} or ${file:/path}")
+    return Secret(value)
+
+
 def _no_boolean(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("must be a number")
@@ -162,6 +168,7 @@ PathField = Annotated[Path, PlainValidator(_parse_path), _text_schema("catalogs/
 Sha256Field = Annotated[
     Secret, PlainValidator(_parse_sha256), WithJsonSchema({"type": "string", "pattern": "^(?:[0-9A-Fa-f]{64})$", "writeOnly": True})
 ]
+SecretField = Annotated[Secret, PlainValidator(_parse_secret), WithJsonSchema({"type": "string", "writeOnly": True})]
 KeysField = Annotated[tuple[Secret, ...], PlainValidator(_parse_keys), WithJsonSchema({"type": "string", "writeOnly": True})]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
 Seconds = Annotated[float, Field(gt=0, le=3600), BeforeValidator(_no_boolean)]

@@ -32,9 +32,9 @@ class ClientConnection:
     """A client connection; `turns` are its requests in order, the first one is being worked on."""
 
     __slots__ = (
-        "_closing", "_coding_bytes", "_dead", "_fields", "_half_closed_at", "_head", "_head_bytes", "_head_since", "_idle_since",
-        "_known_fields", "_known_head", "_leave_by", "_listener", "_out", "_parser", "_pauses", "_pumping", "_receiving", "_target",
-        "draining", "peer", "served", "transport", "turns", "upload_held", "write_paused",
+        "_closing", "_coding_bytes", "_dead", "_fields", "_half_closed_at", "_half_open", "_head", "_head_bytes", "_head_since",
+        "_idle_since", "_known_fields", "_known_head", "_leave_by", "_listener", "_out", "_parser", "_pauses", "_pumping", "_receiving",
+        "_target", "draining", "peer", "served", "transport", "turns", "upload_held", "write_paused",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
@@ -50,6 +50,7 @@ class ClientConnection:
         self._target = b""
         self._head_since = self._idle_since = self._half_closed_at = self._leave_by = 0.0
         self.peer = NO_PEER
+        self._half_open = True
         self._head = self._dead = self._closing = self._pumping = self.draining = self.write_paused = self.upload_held = False
 
     # --- asyncio's side
@@ -59,6 +60,7 @@ class ClientConnection:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         self.peer = peer_of(self.transport)
+        self._half_open = self.transport.can_write_eof()
         self._idle_since = self._listener.service.loop.time()
         if not self._listener.add(self):
             self._reject(errors.FULL)
@@ -80,7 +82,7 @@ class ClientConnection:
             return None  # a request that is cut short: the transport closes, and the vendor is told by the reset
         self._dead, self._head = True, False
         self._half_closed_at = self._listener.service.loop.time()
-        return True if self.turns else None
+        return True if self.turns and self._half_open else None  # TLS connections cannot be half open on these loops
 
     def pause_writing(self) -> None:
         """The client takes no more for now: no new requests of it are read, but a body under way is."""

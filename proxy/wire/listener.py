@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
 from proxy import errors
+from proxy.handshakes import Handshakes, Secured
 from proxy.wire.downstream import ClientConnection
 from proxy.wire.service import Service
 
@@ -24,6 +24,7 @@ class Listener:
         self.on_bug = on_bug
         self._connections: set[ClientConnection] = set()
         self._server: asyncio.Server | None = None
+        self.handshakes: Handshakes | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -35,14 +36,22 @@ class Listener:
         """How many client connections are open."""
         return len(self._connections)
 
-    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None, *, reuse_port: bool = False) -> int:
-        """Listen; return the port. Raise OSError where the address cannot be had."""
-        self._server = await self.service.loop.create_server(
-            self._protocol, host, port, ssl=tls, backlog=_BACKLOG, reuse_port=reuse_port or None
-        )
+    async def start(self, host: str, port: int, tls: Secured | None = None, *, reuse_port: bool = False) -> int:
+        """Listen, with TLS where `tls` says how; return the port. Raise OSError where the address cannot be had."""
+        if tls is not None:
+            self.handshakes = Handshakes(tls, self._protocol, self._has_room, self.on_bug)
+            number = await self.handshakes.start(host, port, _BACKLOG, reuse_port=reuse_port)
+        else:
+            self._server = await self.service.loop.create_server(
+                self._protocol, host, port, backlog=_BACKLOG, reuse_port=reuse_port or None
+            )
+            number = self._server.sockets[0].getsockname()[1]
         self._tick()
-        number: int = self._server.sockets[0].getsockname()[1]
         return number
+
+    def _has_room(self, handshakes: int) -> bool:
+        """Whether one more handshake may begin: those under way count as connections."""
+        return len(self._connections) + handshakes < self.service.limits.max_connections
 
     def _protocol(self) -> Any:
         """Return a new connection; asyncio wants a `Protocol`, whose methods it has (a compiled class cannot inherit from one)."""
@@ -86,6 +95,8 @@ class Listener:
         """Close the listening socket; connections live on."""
         if self._server is not None:
             self._server.close()
+        if self.handshakes is not None:
+            self.handshakes.stop()
 
     async def drain(self, grace_s: float) -> bool:
         """Finish what is under way within `grace_s` seconds; drop the rest. Return whether nothing had to be dropped."""

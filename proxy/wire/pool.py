@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from proxy import errors
+from proxy.certificates import LiveContext
 from proxy.errors import Fault
 from proxy.wire.limits import Limits, Timeouts
 from proxy.wire.upstream import UpstreamConnection
@@ -21,11 +22,11 @@ _GOODBYE_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a vendor's API is served. `tls` is None for plain HTTP."""
+    """Where a vendor's API is served. `tls` is None for plain HTTP; else it has the context for the next connection."""
 
     host: str
     port: int
-    tls: ssl.SSLContext | None = None
+    tls: LiveContext | None = None
 
     @property
     def authority(self) -> bytes:
@@ -115,7 +116,7 @@ class Pool:
             self._protocol,
             origin.host,
             origin.port,
-            ssl=origin.tls,
+            ssl=origin.tls.context if origin.tls else None,
             server_hostname=origin.host if origin.tls else None,
             ssl_shutdown_timeout=_GOODBYE_S if origin.tls else None,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import ssl
 import struct
 from typing import Final
 
@@ -24,6 +25,22 @@ def peer_of(transport: asyncio.Transport) -> Peer:
     """Return who is at the other end; nobody in particular where the transport cannot tell (a Unix socket, a connection lost)."""
     name = transport.get_extra_info("peername")
     return Peer(name[0]) if isinstance(name, tuple) else NO_PEER
+
+
+def is_whole_end(transport: asyncio.Transport) -> bool:
+    """Whether the other side meant to end here: over TLS it says so (close_notify, RFC 8446 section 6.1), or somebody cut it short.
+
+    The loops call `eof_received` either way. For asking only there: it reads.
+    """
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return not tls.read(1)
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False
 
 
 def is_reset(transport: asyncio.Transport) -> bool:

@@ -7,6 +7,7 @@ left of its body does not go through the parser any more.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import TYPE_CHECKING, cast
 
 import httptools
@@ -15,7 +16,7 @@ from proxy import errors
 from proxy.response_headers import ResponseHead, read_response
 from proxy.wire.heads import has_no_body
 from proxy.wire.limits import MAX_CODING_BYTES, MAX_CODING_SHARE, MAX_INFORMATIONAL, WRITE_HIGH_WATER
-from proxy.wire.sockets import Probe, reset_on_close
+from proxy.wire.sockets import Probe, is_whole_end, reset_on_close
 
 if TYPE_CHECKING:
     from proxy.errors import Fault
@@ -120,12 +121,13 @@ class UpstreamConnection:
         self.probe = Probe(self.transport)
         self._pool.opened(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         """Tell the pool, and the turn that still waited."""
         self._pool.discard(self)
         turn, self.turn = self.turn, None
         if turn is not None:
-            turn.upstream_lost(errors.NO_RESPONSE if self._head is None else errors.TRUNCATED)
+            silent = errors.TLS if isinstance(exc, ssl.SSLError) and not self.reused else errors.NO_RESPONSE
+            turn.upstream_lost(silent if self._head is None else errors.TRUNCATED)  # TLS 1.3: a certificate is refused this late
             turn.connection.flush()
 
     def pause_writing(self) -> None:
@@ -141,7 +143,7 @@ class UpstreamConnection:
     def eof_received(self) -> bool | None:
         """An answer without a length ends with the connection; any other is cut short."""
         turn = self.turn
-        if turn is not None and self._until_close:
+        if turn is not None and self._until_close and is_whole_end(self.transport):
             self._complete = True
             self._release()
             turn.connection.flush()

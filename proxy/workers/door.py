@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Callable
 from typing import Final
 
+from proxy.handshakes import Handshakes, Secured
 from proxy.wire.downstream import ClientConnection
 from proxy.wire.listener import Listener
 from proxy.wire.service import Service
@@ -60,11 +60,12 @@ class SharedListener(Listener):
         self._worker = worker
         self._doors: list[socket.socket] = []
         self._coming: set[asyncio.Task[None]] = set()
-        self._tls: ssl.SSLContext | None = None
 
-    def share(self, listening: list[socket.socket], tls: ssl.SSLContext | None = None) -> None:
-        """Begin to accept."""
-        self._doors, self._tls = listening, tls
+    def share(self, listening: list[socket.socket], tls: Secured | None = None) -> None:
+        """Begin to accept, with TLS where `tls` says how."""
+        self._doors = listening
+        if tls is not None:
+            self.handshakes = Handshakes(tls, self._protocol, self._has_room, self.on_bug, self._count)
         self._count()
         self._tick()
         for door in listening:
@@ -85,7 +86,10 @@ class SharedListener(Listener):
 
     def _count(self) -> None:
         if self._doors:
-            self._board.write(self._worker, self.connection_count + len(self._coming))
+            self._board.write(self._worker, self.connection_count + self._coming_count())
+
+    def _coming_count(self) -> int:
+        return len(self._coming) if self.handshakes is None else self.handshakes.under_way
 
     # --- accepting
 
@@ -116,6 +120,10 @@ class SharedListener(Listener):
         except OSError as error:
             self._refused(door, error)
             return
+        if self.handshakes is not None:
+            self.handshakes.take(client)
+            self._count()
+            return
         client.setblocking(False)
         task = self.service.loop.create_task(self._welcome(client))
         self._coming.add(task)
@@ -129,8 +137,8 @@ class SharedListener(Listener):
 
     async def _welcome(self, client: socket.socket) -> None:
         try:
-            await self.service.loop.connect_accepted_socket(self._protocol, client, ssl=self._tls)
-        except (OSError, asyncio.CancelledError):  # the client is gone, or speaks no TLS
+            await self.service.loop.connect_accepted_socket(self._protocol, client)
+        except (OSError, asyncio.CancelledError):  # the client is gone
             client.close()
         finally:
             task = asyncio.current_task()
@@ -144,4 +152,6 @@ class SharedListener(Listener):
         for door in doors:
             self.service.loop.remove_reader(door)
             door.close()
+        if self.handshakes is not None:
+            self.handshakes.stop()
         self._board.leave(self._worker)

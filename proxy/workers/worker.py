@@ -14,6 +14,7 @@ from proxy.clocks import SystemClocks
 from proxy.compose import Parts
 from proxy.credentials import Secret
 from proxy.settings import Settings
+from proxy.telemetry.labels import Reading
 from proxy.wire.listener import Listener
 from proxy.wire.service import Service
 from proxy.workers.asked import METRICS, answer_decisions
@@ -119,6 +120,9 @@ class WorkerApp(App):
     async def _open_listeners(self, settings: Settings, listener: Listener) -> None:  # noqa: ARG002 - the door is opened later
         self._metrics.watch(*self._link.readings(), *self._spreading.readings())
 
+    def _certificate_readings(self) -> tuple[Reading, ...]:
+        return ()  # the supervisor follows the same files, and tells once
+
     # --- what the supervisor says
 
     def _take(self, frame: Frame) -> None:
@@ -153,7 +157,7 @@ class WorkerApp(App):
     def _open_door(self) -> None:
         listener = self._listener
         if isinstance(listener, SharedListener) and not self._asked_to_end.is_set():
-            listener.share(list(self._shared.listening))
+            listener.share(list(self._shared.listening), self._traffic_tls)
             self._accepting = True
 
     async def _answer(self, number: int, question: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 
 from tests.fakes.messages import Message, read_answer
@@ -90,8 +91,10 @@ class RawClient:
         self._writer.transport.abort()
 
 
-async def connect(port: int, *, receive_buffer: int = 0) -> RawClient:
+async def connect(port: int, *, receive_buffer: int = 0, tls: ssl.SSLContext | None = None) -> RawClient:
     """Connect to a loopback port; `receive_buffer` bytes of kernel buffer where that matters."""
+    if tls is not None:
+        return RawClient(*await asyncio.open_connection("127.0.0.1", port, ssl=tls, server_hostname="localhost"))
     if not receive_buffer:
         return RawClient(*await asyncio.open_connection("127.0.0.1", port))
     plain = socket.socket()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from pathlib import Path
 from typing import Self
 
@@ -73,15 +74,15 @@ class Running:
 
     # --- traffic
 
-    async def client(self, *, receive_buffer: int = 0) -> RawClient:
+    async def client(self, *, receive_buffer: int = 0, tls: ssl.SSLContext | None = None) -> RawClient:
         """Connect to the traffic listener."""
-        client = await connect(self.app.port, receive_buffer=receive_buffer)
+        client = await connect(self.app.port, receive_buffer=receive_buffer, tls=tls)
         self.clients.append(client)
         return client
 
-    async def ask(self, request: bytes, method: str = "GET") -> Message:
+    async def ask(self, request: bytes, method: str = "GET", tls: ssl.SSLContext | None = None) -> Message:
         """Send one request on a connection of its own and return the answer."""
-        client = await self.client()
+        client = await self.client(tls=tls)
         await client.send(request)
         answer = await client.answer(method)
         client.close()

@@ -94,6 +94,8 @@ def test_without_a_public_address_links_name_the_host_that_the_request_named() -
     links = Links([API], "", "/rc", "listener.test:1")
     assert links.rewrite_json(b'"https://platform.example.com/a"', HOST) == b'"http://called.test:8080/rc/a"'
     assert links.rewrite_json(b'"https://platform.example.com/a"', b"") == b'"http://listener.test:1/rc/a"'
+    secure = Links([API], "", "/rc", "listener.test:1", "https").at("/rc")
+    assert secure.rewrite_json(b'"https://platform.example.com/a"', HOST) == b'"https://called.test:8080/rc/a"'
 
 
 def test_an_address_in_brackets() -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 20.0
 COMMAND = (sys.executable, "-m", "proxy")
 FREE = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
-_LISTENING = re.compile(r"listening on (http://\S+), admin on (http://\S+)")
+_LISTENING = re.compile(r"listening on (https?://\S+), admin on (https?://\S+)")
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 import pytest
-import trustme
 import yaml
 
 from proxy import errors, targets
@@ -44,6 +43,7 @@ from proxy.targets import BadTarget, parse_target
 from proxy.telemetry.decision_log import MAX_PATH, decision_log
 from proxy.telemetry.exchange import Actual, Decision, Exchange, Outcome, Predicted, ResponseKind
 from proxy.vendors.base import METHOD_OVERRIDE
+from tests.fakes.authority import Authority
 from tests.unit.docs import tables
 from tests.unit.docs.pages import DOCS, PAGES, ROOT, Block, anchors, blocks, code, codes, links, read, rows, section
 from tests.unit.telemetry.support import INFORMED
@@ -313,7 +313,12 @@ def place(block: Block, directory: Path) -> Path:
     for other in blocks(block.page):
         if other.file:
             (directory / other.file).write_text(other.text, encoding="utf-8")
-    trustme.CA().cert_pem.write_to_path(directory / "private-ca.pem")
+    authority = Authority(directory)
+    for name in ("private-ca.pem", "clients-ca.pem"):
+        authority.trust(name)
+    leaf = authority.secret()
+    (directory / "secret").rename(directory / "tls")
+    authority.write_client(leaf)
     return directory / (block.file or "scopegate.yaml")
 
 

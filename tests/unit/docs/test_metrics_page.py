@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, TCPConnector
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -18,6 +18,7 @@ from proxy.settings import Loaded, parse_settings
 from proxy.telemetry.exposition import render
 from proxy.telemetry.labels import KnownLabels, Reading, Values
 from proxy.telemetry.metrics import Metrics
+from tests.fakes.authority import Authority
 from tests.fakes.scored import Book
 from tests.unit.docs.pages import code, codes, read, rows
 
@@ -25,6 +26,7 @@ CONFIGURATION = b"""
 listen: 127.0.0.1:0
 admin: {listen: "127.0.0.1:0"}
 state: {path: scopegate.db}
+tls: {cert_file: secret/tls.crt, key_file: secret/tls.key}
 vendors:
   newvoicemedia:
     kind: newvoicemedia
@@ -46,12 +48,18 @@ def jwt(claims: dict[str, str]) -> str:
 @pytest.fixture
 async def page(tmp_path: Path) -> AsyncIterator[str]:
     """The page after a denial, a request that could not be forwarded, and one that is nobody's."""
+    authority = Authority(tmp_path)
+    authority.secret()
+    tls = TCPConnector(ssl=authority.client())
     loaded = parse_settings(CONFIGURATION, {}, file=tmp_path / "scopegate.yaml")
     assert isinstance(loaded, Loaded), str(loaded)
     with (tmp_path / "log").open("wb") as log:
         app = App(loaded, log.fileno())
         await app.start()
-        async with ClientSession(f"http://127.0.0.1:{app.port}") as apps, ClientSession(f"http://127.0.0.1:{app.admin_port}") as operators:
+        async with (
+            ClientSession(f"https://localhost:{app.port}", connector=tls) as apps,
+            ClientSession(f"http://127.0.0.1:{app.admin_port}") as operators,
+        ):
             for path, scope in ((OPERATION, "stats"), (OPERATION, "users:read"), ("/nowhere", "stats")):
                 await apps.get(path, headers={"Authorization": f"Bearer {jwt({'scope': scope})}"})
             answer = await operators.get("/metrics")

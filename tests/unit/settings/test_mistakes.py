@@ -80,7 +80,6 @@ def vendor(line: str) -> str:
         (vendor("ca_file: catalog.yaml"), "7:5: vendors.rc.ca_file: the file holds no usable PEM certificates"),
         (vendor("learned_ttl_s: 0"), "7:5: vendors.rc.learned_ttl_s: must be at least 1"),
         (VENDOR + "mode: ${NONE}\n", "7:1: mode: the environment variable NONE is not set"),
-        (VENDOR + "tls: {}\n", f"7:1: tls: {NOT_AVAILABLE}"),
         (VENDOR + "state: {}\n", "7:1: state.path: is required"),
         (VENDOR + "state: {path: x, max_bytes: 5}\n", "7:18: state.max_bytes: must be at least 1048576"),
         (VENDOR + "state: {path: x, key: abc}\n", f"7:18: state.key: {NO_KEY}"),
@@ -203,7 +202,7 @@ def test_names_and_keys_of_clients_are_unique(tmp_path: Path) -> None:
 
 
 def test_all_problems_are_reported_at_once_and_in_order(tmp_path: Path) -> None:
-    text = "mode: ${NONE}\nlisten: x\ntls: {}\nunknown_thing: 1\n" + VENDOR.replace("{path: /rc}", "{}").replace("https:", "ftp:")
+    text = "mode: ${NONE}\nlisten: x\ntls: 3\nunknown_thing: 1\n" + VENDOR.replace("{path: /rc}", "{}").replace("https:", "ftp:")
     found = problems(tmp_path, text, catalog=CATALOG.replace("readRecording", "readLog"))
     assert [problem.partition(": ")[0].rpartition("/")[2] for problem in found] == [
         "catalog.yaml:8:6",
