@@ -14,6 +14,7 @@ from proxy import __version__, errors, targets
 from proxy.admin.api import AdminApi
 from proxy.admin.backend import ReadyCheck
 from proxy.admin.decisions import Decisions, OwnDecisions
+from proxy.admin.proposals_api import ProposalsApi
 from proxy.admin.readiness_api import ReadinessApi
 from proxy.admin.server import AdminServer
 from proxy.admin.server import start as start_admin
@@ -30,7 +31,8 @@ from proxy.handshakes import Handshakes, Secured, handshakes_reading
 from proxy.identifiers import IdMaker
 from proxy.judge import PREDICTION_ERROR
 from proxy.keeping import make_store, store_readiness, take_over
-from proxy.scorekeeping import Readiness, make_scores, tell_still_in_shadow
+from proxy.proposals import Proposals
+from proxy.scorekeeping import Readiness, make_scores, prediction_rules, tell_still_in_shadow
 from proxy.settings import ADMIN, TRAFFIC, Loaded, Settings, TlsSettings, server_tls
 from proxy.stores.embedded import EmbeddedStore
 from proxy.stores.keys import KeyFileError
@@ -65,7 +67,9 @@ class App:
         self._knowledge = Knowledge({}, {})
         self._recent = Recent()
         self._scores = make_scores(loaded)
-        self._ledgers: tuple[Ledger, ...] = (self._scores,)
+        self._proposals = Proposals()
+        self._proposals.adopt(prediction_rules(loaded))
+        self._ledgers: tuple[Ledger, ...] = (self._scores, self._proposals)
         self._writer = LineWriter(log_descriptor) if log_descriptor is not None and loaded.settings.log.decisions else None
         self._metrics = Metrics(known_labels(loaded), version=__version__, cache_sizes=self._cache_sizes)
         self._metrics.config_loaded(loaded.digest[:12], self._clocks.wall())
@@ -84,7 +88,12 @@ class App:
         self.admin_port = 0
 
     def _all_recorders(self, descriptor: int | None) -> Mapping[str, Recorder]:
-        recorders: dict[str, Recorder] = {"metrics": self._metrics, "recent": self._recent, "scores": self._scores}
+        recorders: dict[str, Recorder] = {
+            "metrics": self._metrics,
+            "recent": self._recent,
+            "scores": self._scores,
+            "proposals": self._proposals,
+        }
         if self._writer is not None and descriptor is not None:
             text = wants_text(self._loaded.settings, descriptor)
             recorders["decision_log"] = decision_log(text=text, put=self._writer.put, key=Secret(secrets.token_bytes(32)))
@@ -145,6 +154,9 @@ class App:
                 ledger.save()
             self._store.close()
 
+    def _vendor_names(self) -> tuple[str, ...]:
+        return tuple(self._loaded.settings.vendors)
+
     def _checks(self) -> Mapping[str, ReadyCheck]:
         checks = {"traffic_listener": listening(lambda: self._accepting)}
         store = self._store
@@ -153,6 +165,7 @@ class App:
     async def _open_listeners(self, settings: Settings, listener: Listener) -> None:
         routes = AdminApi(self._backend(listener), self._decisions(), self._exposition()).routes()
         routes += ReadinessApi(Readiness(self._scores, self._loaded, self._clocks)).routes()
+        routes += ProposalsApi(self._proposals, self._vendor_names, self._clocks.wall).routes()
         try:
             self._admin = await start_admin(routes, settings.admin.listen.host, settings.admin.listen.port, tls=self._admin_tls)
             self.admin_port = self._admin.port
@@ -233,6 +246,7 @@ class App:
             *scores,
             handshakes_reading(lambda: self._doors(listener)),
             *self._certificate_readings(),
+            *self._proposals.readings(self._vendor_names),
             *self._recorders.readings(),
             *(reading for other in others if other is not None for reading in other.readings()),
         )

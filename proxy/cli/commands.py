@@ -344,4 +344,22 @@ def diff(old: str, new: str, output_format: str) -> int:
     return importing_catalogs.diff(old, new, as_json=output_format == "json")
 
 
+@catalog.command("proposals")
+@click.argument("vendor")
+@click.option("--admin", default=_DEFAULT_ADMIN, show_default=True, help="Where the running proxy's admin listener is.")
+@format_option
+def proposals(vendor: str, admin: str, output_format: str) -> int:
+    """Show rows that the vendor's own answers contradict.
+
+    A running proxy collects them with their evidence. Nothing is applied: copy a row into the catalogue if you believe it.
+
+    \b
+    Example:
+      scopegate catalog proposals ringcentral
+    """
+    from proxy.cli import proposing
+
+    return proposing.proposals(vendor, admin, as_json=output_format == "json")
+
+
 COMMANDS: Final = (serve, demo, simulate, check_config, schema, explain, explain_error, replay, catalog)

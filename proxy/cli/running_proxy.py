@@ -38,7 +38,7 @@ def check_fingerprint(text: str) -> str:
 
 def explain_for_token(admin: str, vendor: str, fingerprint: str, method: str, path: str, client: str = "") -> Answer:
     """Ask for a decision about a token that the proxy has seen; `fingerprint` may be the beginning of one."""
-    found = _ask(admin, "GET", f"/api/v1/grants?{urlencode({'vendor': vendor, 'fingerprint': fingerprint, 'limit': 2})}")
+    found = ask(admin, "GET", f"/api/v1/grants?{urlencode({'vendor': vendor, 'fingerprint': fingerprint, 'limit': 2})}")
     if isinstance(found, NoAnswer):
         return found
     matching = [grant["fingerprint"] for grant in found["grants"]]
@@ -46,10 +46,11 @@ def explain_for_token(admin: str, vendor: str, fingerprint: str, method: str, pa
         several = "several known tokens begin with these digits; give more of them"
         return NoAnswer(several if matching else "no such token is known there", 404)
     question = {"vendor": vendor, "method": method, "path": path, "fingerprint": matching[0]} | ({"client": client} if client else {})
-    return _ask(admin, "POST", "/api/v1/explain", question)
+    return ask(admin, "POST", "/api/v1/explain", question)
 
 
-def _ask(admin: str, method: str, path: str, question: Mapping[str, str] | None = None) -> Answer:
+def ask(admin: str, method: str, path: str, question: Mapping[str, str] | None = None) -> Answer:
+    """Ask the admin listener at `admin`; return the JSON object that it answers."""
     connection = _connection(admin)
     body = None if question is None else json.dumps(question)
     try:

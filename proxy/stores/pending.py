@@ -15,9 +15,10 @@ SHAPE: Final = "shape"
 USER: Final = "user"
 USAGE: Final = "usage"
 SCORE: Final = "score"
-KINDS: Final = (GRANT, TIE, SHAPE, USER, USAGE, SCORE)
+PROPOSAL: Final = "proposal"
+KINDS: Final = (GRANT, TIE, SHAPE, USER, USAGE, SCORE, PROPOSAL)
 OF_TOKENS: Final = (GRANT, TIE)
-OF_EVIDENCE: Final = (USAGE, SCORE)
+OF_EVIDENCE: Final = (USAGE, SCORE, PROPOSAL)
 """Rows of ledgers: they end by the wall clock, and are not wiped, because what is out of date in them denies nothing."""
 
 
