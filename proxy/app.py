@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Mapping
 from typing import Final
 
 from proxy import __version__, errors, targets
+from proxy.admin.access import Access
 from proxy.admin.api import AdminApi
 from proxy.admin.backend import ReadyCheck
 from proxy.admin.decisions import Decisions, OwnDecisions
@@ -51,6 +52,8 @@ from proxy.wire.service import Service
 _GC_THRESHOLD: Final = 50_000
 """Allocations between two looks for garbage: what a request makes is freed by counting references, so looking seldom is right."""
 
+_REFUSED_ADMIN: Final = "Requests to the admin listener without a token that is known."
+
 log = logging.getLogger("scopegate")
 
 
@@ -79,6 +82,7 @@ class App:
         self._accepting = False
         self._listener: Listener | None = None
         self._admin: AdminServer | None = None
+        self._access = Access([token.reveal() for token in loaded.settings.admin.token_sha256 or ()])
         self._store: EmbeddedStore | None = None
         self._certificates = Certificates(self._clocks.wall)
         self._watching: asyncio.Task[None] | None = None
@@ -167,7 +171,8 @@ class App:
         routes += ReadinessApi(Readiness(self._scores, self._loaded, self._clocks)).routes()
         routes += ProposalsApi(self._proposals, self._vendor_names, self._clocks.wall).routes()
         try:
-            self._admin = await start_admin(routes, settings.admin.listen.host, settings.admin.listen.port, tls=self._admin_tls)
+            address = settings.admin.listen
+            self._admin = await start_admin(routes, address.host, address.port, tls=self._admin_tls, access=self._access)
             self.admin_port = self._admin.port
             self.port = await self._accept(listener)
         except OSError as error:
@@ -237,6 +242,7 @@ class App:
             Reading("scopegate_upstream_connections", upstream, lambda: _upstream_connections(listener), ("vendor", "state")),
             Reading("scopegate_requests_in_flight", in_flight, lambda: _by_vendor(listener, "in_flight"), ("vendor",)),
             Reading("scopegate_requests_waiting", waiting, lambda: _by_vendor(listener, "waiting"), ("vendor",)),
+            Reading("scopegate_admin_refused_total", _REFUSED_ADMIN, lambda: {(): self._access.refused}, counter=True),
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
         scores = self._scores.readings(self._loaded.settings.vendors, sorted(known_labels(self._loaded).clients))

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from proxy.admin.access import Access
 from proxy.admin.answers import SECURITY_HEADERS, Problem, problem_response
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -33,8 +34,9 @@ _WRONG_HOST: Final = Problem(
 class Guard:
     """Wraps the application's handler. `host` is the address that the listener is bound to; `timeout` in seconds."""
 
-    def __init__(self, handler: Handler, host: str, timeout: float, log: logging.Logger) -> None:
+    def __init__(self, handler: Handler, host: str, timeout: float, log: logging.Logger, access: Access) -> None:
         self._handler = handler
+        self._access = access
         self._bound = host.strip("[]").lower()
         self._loopback_only = is_loopback(self._bound)
         self._timeout = timeout
@@ -44,6 +46,7 @@ class Guard:
         """Answer one request, whatever happens."""
         try:
             self._check_host(request)
+            self._access.check(request)
             async with asyncio.timeout(self._timeout):
                 response = await self._handler(request)
         except Problem as problem:

@@ -9,6 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
+from proxy.admin.access import Access
 from proxy.admin.guard import MAX_CONNECTIONS, Guard, Handler, QuietServer
 from proxy.handshakes import Handshakes, Secured
 
@@ -66,6 +67,7 @@ async def start(
     port: int,
     *,
     tls: Secured | None = None,
+    access: Access | None = None,
     request_timeout: float = REQUEST_TIMEOUT_S,
     log: logging.Logger | None = None,
 ) -> AdminServer:
@@ -73,7 +75,9 @@ async def start(
     logger = log or logging.getLogger("proxy.admin")
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.add_routes(routes)
-    runner = _Runner(app, lambda handler: Guard(handler, host, request_timeout, logger), min(_LINGER_S, request_timeout), logger)
+    runner = _Runner(
+        app, lambda handler: Guard(handler, host, request_timeout, logger, access or Access()), min(_LINGER_S, request_timeout), logger
+    )
     await runner.setup()
     try:
         if tls is not None:

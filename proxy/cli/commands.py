@@ -67,6 +67,8 @@ def demo(listen: Address | None, admin: Address | None, tour: bool, allow_remote
     """
     if not allow_remote:
         refuse_remote(listen, admin)
+    elif admin is not None and not admin.is_loopback:
+        raise click.UsageError("the demo's admin listener has no token, so it stays on this machine: give --admin a loopback address")
     if listen is not None and listen == admin and listen.port:
         raise click.UsageError("--listen and --admin need two addresses")
     from proxy.cli import demonstrating

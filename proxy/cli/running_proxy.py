@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from urllib.parse import urlencode, urlsplit
 
 import click
 
+ADMIN_TOKEN: Final = "SCOPEGATE_ADMIN_TOKEN"  # noqa: S105 - a name, not a secret
+"""The environment variable with the admin token: on a command line, everybody on the machine could read it."""
 TIMEOUT_S: Final = 10.0
 MAX_ANSWER: Final = 16 * 1024 * 1024
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{8,32}")
@@ -54,7 +57,7 @@ def ask(admin: str, method: str, path: str, question: Mapping[str, str] | None =
     connection = _connection(admin)
     body = None if question is None else json.dumps(question)
     try:
-        connection.request(method, path, body, {"Content-Type": "application/json"})
+        connection.request(method, path, body, {"Content-Type": "application/json", **_credential()})
         response = connection.getresponse()
         return _read(response.status, response.read(MAX_ANSWER))
     except (OSError, http.client.HTTPException) as error:
@@ -62,6 +65,11 @@ def ask(admin: str, method: str, path: str, question: Mapping[str, str] | None =
         return NoAnswer(f"no admin listener answers at {admin}: {why}")
     finally:
         connection.close()
+
+
+def _credential() -> dict[str, str]:
+    token = os.environ.get(ADMIN_TOKEN, "").strip()
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _connection(admin: str) -> http.client.HTTPConnection:

@@ -18,7 +18,7 @@ from proxy.cli.exits import INVALID, OK, UNEXPECTED
 from proxy.cli.lifetime import StopSignals, drain
 from proxy.cli.logs import report_bugs, start_logging
 from proxy.cli.output import complain
-from proxy.settings import Address, Loaded, Problems, load_settings, with_overrides
+from proxy.settings import OPEN_ADMIN, Address, Loaded, Problems, load_settings, with_overrides
 from proxy.workers.nursery import Equipment, open_nursery
 from proxy.workers.shared import Shared, make_shared
 from proxy.workers.supervisor import Supervisor
@@ -33,6 +33,9 @@ def serve(file: Path, listen: Address | None, admin: Address | None, workers: in
         return INVALID
     start_logging()
     loaded = replace(loaded, settings=with_overrides(loaded.settings, listen=listen, admin=admin, workers=workers))
+    if not loaded.settings.admin.is_guarded:
+        complain(f"--admin {loaded.settings.admin.listen}: {OPEN_ADMIN}")
+        return INVALID
     if loaded.settings.workers == 1:
         return run(_serve(loaded, lambda: App(loaded, output_descriptor())))
     return _serve_with_workers(loaded)

@@ -11,6 +11,7 @@ from typing import Final
 from proxy.links import MEDIA_SEGMENT
 from proxy.settings.problems import KeyPath
 from proxy.settings.schema import KINDS
+from proxy.settings.values import Address, parse_address
 
 Finding = tuple[KeyPath, str]
 
@@ -80,6 +81,7 @@ def _children(data: object) -> Iterator[tuple[str | int, object]]:
 def cross_checks(data: object) -> Iterator[Finding]:
     """Find contradictions between settings."""
     yield from _same_listener(data)
+    yield from _open_admin(data)
     yield from _vendors(data)
     yield from _listeners_tls(data)
     yield from _same_mounts(data)
@@ -92,6 +94,29 @@ def _same_listener(data: object) -> Iterator[Finding]:
     for path, value in _matching(data, ("admin", "listen"), ()):
         if isinstance(value, str) and value in traffic and not value.endswith(":0"):
             yield path, "must differ from the traffic listener's address"
+
+
+OPEN_ADMIN: Final = "other machines can reach this address: set admin.token_sha256, or admin.tls with client_ca_file, or use 127.0.0.1"
+
+
+def _open_admin(data: object) -> Iterator[Finding]:
+    """What the admin listener shows and can do is for operators only."""
+    for path, admin in _matching(data, ("admin",), ()):
+        if not isinstance(admin, dict) or not isinstance(admin.get("listen"), str) or admin.get("token_sha256") is not None:
+            continue
+        tls = admin.get("tls")
+        if isinstance(tls, dict) and tls.get("client_ca_file") is not None and tls.get("client_auth", "required") == "required":
+            continue
+        address = _address(admin["listen"])
+        if address is not None and not address.is_loopback:
+            yield (*path, "listen"), OPEN_ADMIN
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return parse_address(text)
+    except ValueError:
+        return None
 
 
 def _vendors(data: object) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from proxy.settings.values import (
     Address,
     AddressField,
     ClientName,
+    HashesField,
     HostField,
     KeysField,
     MountPath,
@@ -74,6 +75,17 @@ class AdminSettings(Section):
         description="Address of the admin listener; never the traffic listener's.",
     )
     tls: TlsSettings | None = Field(default=None, description="HTTPS on the admin listener; without it, it speaks plain HTTP.")
+    token_sha256: HashesField | None = Field(
+        default=None,
+        description="SHA-256 of the token that requests must show (Authorization: Bearer), 64 hexadecimal digits; a list while one is "
+        "replaced. Health needs none.",
+    )
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether strangers who reach the listener are kept out, or cannot reach it."""
+        certificates = self.tls is not None and self.tls.client_ca_file is not None and self.tls.client_auth == "required"
+        return self.listen.is_loopback or self.token_sha256 is not None or certificates
 
 
 class MountSettings(Section):

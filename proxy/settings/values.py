@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -44,6 +45,14 @@ class Address(NamedTuple):
 
     host: str
     port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it. A name counts only if it is localhost: what others stand for may change."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -139,6 +148,13 @@ def _parse_sha256(value: object) -> Secret:
     return Secret(bytes.fromhex(value))
 
 
+def _parse_hashes(value: object) -> tuple[Secret, ...]:
+    values = value if isinstance(value, list | tuple) else [value]
+    if not 1 <= len(values) <= 16:
+        raise ValueError("must be one SHA-256 of a token, or a list of up to 16")
+    return tuple(_parse_sha256(each) for each in values)
+
+
 def _parse_keys(value: object) -> tuple[Secret, ...]:
     if not isinstance(value, str):
         raise ValueError("must be text: a key of 32 bytes as 64 hexadecimal digits or in base64, or several, the oldest first")
@@ -167,6 +183,19 @@ HostField = Annotated[str, PlainValidator(_parse_host), _text_schema("ringcentra
 PathField = Annotated[Path, PlainValidator(_parse_path), _text_schema("catalogs/ringcentral.yaml")]
 Sha256Field = Annotated[
     Secret, PlainValidator(_parse_sha256), WithJsonSchema({"type": "string", "pattern": "^(?:[0-9A-Fa-f]{64})$", "writeOnly": True})
+]
+HashesField = Annotated[
+    tuple[Secret, ...],
+    PlainValidator(_parse_hashes),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": "^(?:[0-9A-Fa-f]{64})$"},
+                {"type": "array", "items": {"type": "string", "pattern": "^(?:[0-9A-Fa-f]{64})$"}, "minItems": 1, "maxItems": 16},
+            ],
+            "writeOnly": True,
+        }
+    ),
 ]
 SecretField = Annotated[Secret, PlainValidator(_parse_secret), WithJsonSchema({"type": "string", "writeOnly": True})]
 KeysField = Annotated[tuple[Secret, ...], PlainValidator(_parse_keys), WithJsonSchema({"type": "string", "writeOnly": True})]
