@@ -26,6 +26,7 @@ from proxy.clocks import SystemClocks
 from proxy.closing import LEARNING_ERROR
 from proxy.compose import Knowledge, Parts, build_service
 from proxy.credentials import Fingerprinter, Secret
+from proxy.discovering import Discoveries
 from proxy.evidence import Ledger
 from proxy.gate import Clocks
 from proxy.handshakes import Handshakes, Secured, handshakes_reading
@@ -78,6 +79,7 @@ class App:
         self._metrics.config_loaded(loaded.digest[:12], self._clocks.wall())
         self._recorders = Recorders(self._all_recorders(log_descriptor), self._recorder_failed)
         self._rewrites = Rewrites()
+        self._discoveries = Discoveries()
         self._bugs = 0
         self._accepting = False
         self._listener: Listener | None = None
@@ -132,6 +134,7 @@ class App:
             self._scores.demoted,
             rewrites=self._rewrites,
             certificates=self._certificates,
+            discoveries=self._discoveries,
         )
 
     def _fingerprint_key(self) -> Secret:
@@ -202,6 +205,7 @@ class App:
             self._watching.cancel()
         if self._listener is not None:
             finished = await self._listener.drain(self._loaded.settings.limits.shutdown_grace_s if grace_s is None else grace_s)
+        await self._discoveries.stop()
         if self._admin is not None:
             await self._admin.stop()
         if self._writer is not None:
@@ -246,7 +250,7 @@ class App:
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
         scores = self._scores.readings(self._loaded.settings.vendors, sorted(known_labels(self._loaded).clients))
-        others = (self._writer, self._store, self._rewrites)
+        others = (self._writer, self._store, self._rewrites, self._discoveries)
         return (
             *own,
             *scores,

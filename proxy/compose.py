@@ -12,10 +12,11 @@ from proxy.certificates import Certificates
 from proxy.clients import Client
 from proxy.closing import Closer
 from proxy.credentials import Fingerprinter
+from proxy.discovering import Discoverer, Discoveries
 from proxy.gate import Clocks, Gate
 from proxy.grants import GrantStore
 from proxy.identifiers import IdMaker
-from proxy.learning import Learner
+from proxy.learning import Learner, Moment
 from proxy.links import MEDIA_SEGMENT, Home, Links
 from proxy.memory import VendorMemory
 from proxy.policy import Rules
@@ -63,6 +64,7 @@ class Parts:
     """What the gate asks for the time, where looking at the clock is also looking around (see `workers/attention.py`)."""
     make_learner: Callable[..., Learner] = Learner
     certificates: Certificates = field(default_factory=Certificates)
+    discoveries: Discoveries = field(default_factory=Discoveries)
 
 
 def build_service(loaded: Loaded, parts: Parts) -> Service:
@@ -86,6 +88,8 @@ def wire_limits(settings: Settings) -> Limits:
 def _mounts(name: str, settings: VendorSettings, loaded: Loaded, parts: Parts) -> list[Mount]:
     """Return where a vendor is mounted: its API, and its media host below it (the API's mount comes first)."""
     mount = _mount(name, settings, loaded, parts)
+    if settings.discover_scopes:
+        mount = replace(mount, discover=_discoverer(mount, settings, parts).consider)
     if settings.rewrite_links:
         mount = replace(mount, links=_links(settings, loaded.settings, mount.origins or {}))
         parts.rewrites.know(name)
@@ -94,6 +98,22 @@ def _mounts(name: str, settings: VendorSettings, loaded: Loaded, parts: Parts) -
     path = mount.path + MEDIA_SEGMENT
     links = None if mount.links is None else mount.links.at(path)
     return [mount, replace(mount, path=path, home="media", origins=None, links=links)]
+
+
+def _discoverer(mount: Mount, settings: VendorSettings, parts: Parts) -> Discoverer:
+    """Return who asks the vendor about tokens, at the very origin that its API requests go to."""
+    tls = wire_origin(settings.upstream, mount.vendor.name, settings, parts.certificates).tls
+    clocks = parts.clocks
+    return Discoverer(
+        mount.vendor,
+        mount.learner,
+        lambda: Moment(clocks.now(), clocks.wall()),
+        str(settings.upstream),
+        tls,
+        settings.learned_ttl_s,
+        parts.discoveries,
+        parts.on_bug,
+    )
 
 
 def _links(settings: VendorSettings, whole: Settings, token_paths: Mapping[str, str]) -> Links:

@@ -17,6 +17,7 @@ _HOW_KNOWN: Final = {
     Source.TOKEN_RESPONSE: "The vendor said so when the token was issued",
     Source.TOKEN_REQUEST: "Those are the scopes that were asked for when the token was issued",
     Source.TOKEN_CLAIM: "The token itself says so",
+    Source.DISCOVERY: "The vendor said so when the proxy asked what this token holds",
     Source.CONFIGURED: "The operator's configuration says so",
     Source.REFUSAL: "The vendor refused this token for the same reason",
     Source.SUCCESS: "The vendor's answers to this token showed it",

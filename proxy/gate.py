@@ -20,7 +20,7 @@ from proxy.identifiers import IdMaker
 from proxy.judge import NOT_NAMED, PREDICTION_ERROR, Judge
 from proxy.learning import Moment
 from proxy.locator import Locator
-from proxy.model import NO_RESOURCES, Mode
+from proxy.model import NO_RESOURCES, Mode, Reason
 from proxy.repeats import Repeats
 from proxy.ruling import Mount, Ruling
 from proxy.targets import Target
@@ -80,6 +80,8 @@ class Gate:
             self._judge.leave_alone(ruling)
             return ruling
         self._judge.rule(ruling)
+        if ruling.knowledge is None and ruling.fingerprint is not None:
+            self._discover(ruling, head)
         self._repeats.keep(method, raw_target, head, ruling)
         return ruling
 
@@ -156,6 +158,20 @@ class Gate:
         except Exception as bug:
             self._on_bug(bug)
             return None
+
+    def _discover(self, ruling: Ruling, head: RequestHead) -> None:
+        """Tell of a token of which nothing is known, where somebody wants to know: not for whom is refused for another cause."""
+        mount, target = ruling.mount, ruling.target
+        if mount is None or target is None or mount.discover is None:
+            return
+        if ruling.answer is not None and ruling.reason != Reason.UNKNOWN_TOKEN:
+            return
+        credential = self._credential(ruling, mount, target, head)
+        try:
+            if isinstance(credential, tuple):
+                mount.discover(*credential)
+        except Exception as bug:
+            self._on_bug(bug)
 
     def moment(self) -> Moment:
         """Return the present moment on both clocks."""

@@ -86,6 +86,22 @@ class Learner:
             self._store.forget_chain(chain)
         self._store.forget(fingerprint)
 
+    def discovered(self, fact: Issued, token: Fingerprint, moment: Moment) -> bool:
+        """Keep what the vendor told when it was asked about `token`; False where that is known by now, or it is about another token.
+
+        What the vendor's answers to this token proved in the meantime stays.
+        """
+        known = self._store.get(token, moment.now)
+        if (known is not None and known.grants.complete) or self._fingerprint(self._vendor, fact.token) != token:
+            return False
+        knowledge = self.issue(fact, moment)
+        if known is not None:
+            knowledge = knowledge.with_held(known.grants.scopes, frozenset())
+            for record in known.lacks:
+                knowledge = knowledge.with_lack(record)
+            self._store.put(token, knowledge)
+        return True
+
     def _lack(self, fact: Lacks, token: Fingerprint, moment: Moment) -> None:
         recheck = moment.now + self._recheck if fact.changeable else NEVER
         record = LackRecord(fact.lack, moment.wall, moment.now + self._lifetime, fact.changeable, recheck)

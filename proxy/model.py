@@ -61,6 +61,7 @@ class Source(StrEnum):
     TOKEN_RESPONSE = "token_response"  # noqa: S105 - a source, not a secret
     TOKEN_REQUEST = "token_request"  # noqa: S105 - a source, not a secret
     TOKEN_CLAIM = "token_claim"  # noqa: S105 - a source, not a secret
+    DISCOVERY = "discovery"
     CONFIGURED = "configured"
     REFUSAL = "refusal"
     SUCCESS = "success"

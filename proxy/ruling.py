@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
 from proxy.catalog import Match
 from proxy.clients import NO_PEER, UNIDENTIFIED, Client, Peer
-from proxy.credentials import Fingerprint
+from proxy.credentials import Fingerprint, Secret
 from proxy.explain import NO_EVIDENCE, Evidence
 from proxy.grants import GrantStore, Knowledge
 from proxy.headers import RequestHead
@@ -40,6 +40,8 @@ class Mount:
     """Which denials are sent through to keep the score honest; None: none."""
     origins: Mapping[str, str] | None = None
     """Paths that live on another origin than `home` (NewVoiceMedia's token endpoint): path to origin name."""
+    discover: Callable[[Secret, Fingerprint], None] | None = None
+    """Told of tokens of which nothing is known, to ask the vendor about them beside the requests."""
     home: str = "api"
     """The name of the origin that serves all other paths."""
     links: Links | None = None

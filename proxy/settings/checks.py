@@ -37,7 +37,7 @@ NOT_SERVED: Final[Mapping[tuple[str, ...], tuple[Callable[[object], bool], str]]
 }
 """Parts of the contract that are refused rather than ignored. A version that serves one deletes its line."""
 
-KIND_ONLY: Final = {"token_upstream": "newvoicemedia", "media_upstream": "ringcentral", "grants": "8x8"}
+KIND_ONLY: Final = {"token_upstream": "newvoicemedia", "media_upstream": "ringcentral", "discover_scopes": "ringcentral", "grants": "8x8"}
 """Settings of a vendor that only one kind reads."""
 
 

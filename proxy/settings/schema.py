@@ -152,6 +152,10 @@ class VendorSettings(Section):
     rewrite_links: bool = Field(
         default=True, description="Whether the vendor's own addresses in JSON bodies and Location headers are pointed back at the proxy."
     )
+    discover_scopes: bool = Field(
+        default=False,
+        description="ringcentral only: whether the vendor is asked, once per token, what a token holds whose login was not seen.",
+    )
     timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="How long to wait for this vendor.")
     ca_file: PathField | None = Field(default=None, description="PEM file with the private CA of the upstream, relative to this file.")
     client_cert_file: PathField | None = Field(

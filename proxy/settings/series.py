@@ -23,6 +23,7 @@ MOST_FAULTS: Final = 64
 _HISTOGRAM: Final = HISTOGRAM_BUCKETS + 3
 _CODE_CLASSES: Final = 6  # 1xx to 5xx, and none after a transport error
 _LINK_RESULTS: Final = 6  # what becomes of the links of an answer
+_DISCOVERY_RESULTS: Final = 6  # what comes of asking about tokens
 _OTHER: Final = 1  # the label value of whatever is not in configuration or catalogue
 _NONE: Final = 1  # the NONE of an enumeration is no label value of metrics about answers
 _WITHOUT_LABELS: Final = 17  # reload, info, scrape and audit gauges, bytes that wait
@@ -48,12 +49,12 @@ class _LabelValues:
         calls_avoided = len(Reason)
         request_duration = len(Outcome) * _HISTOGRAM
         vendor_duration = _HISTOGRAM
-        link_rewrites = _LINK_RESULTS
+        links_and_discoveries = _LINK_RESULTS + _DISCOVERY_RESULTS
         cache = (len(CacheResult) - _NONE) + 2  # look-ups by result; entries; evictions
         scope_use = 2 * self.clients * self.scopes  # last used; granted
         readiness = self.clients * len(SCORES) + 2 * self.operations + 1  # scores; false denials; operations demoted; samples
         counted_once = policy_denials + requests + predictions + calls_avoided + request_duration + vendor_duration + cache + MOST_FAULTS
-        return counted_once + decisions + missing_scope + vendor_responses + scope_use + readiness + link_rewrites
+        return counted_once + decisions + missing_scope + vendor_responses + scope_use + readiness + links_and_discoveries
 
 
 def largest_series_count(settings: Settings, catalogs: Mapping[str, Catalog]) -> int:

@@ -26,6 +26,7 @@ from proxy.simulators.ringcentral_accounts import (
     User,
 )
 from proxy.simulators.ringcentral_bodies import (
+    ACCOUNT_ID,
     NO_SUCH_RESOURCE,
     NO_TOKEN,
     STALE_TOKEN,
@@ -152,6 +153,8 @@ class RingCentralSimulator(Simulator):
             return self._token(incoming)
         if platform and incoming.path == "/restapi/oauth/revoke" and incoming.method == "POST":
             return self._revoke(incoming)
+        if platform and incoming.path == "/restapi/oauth/session-info" and incoming.method == "GET":
+            return self._session_info(incoming)
         method = _effective_method(incoming)
         if method is None:
             return ambiguous_method()
@@ -190,6 +193,14 @@ class RingCentralSimulator(Simulator):
         if needed in self.users[session.username].lacking:
             return user_permission_missing(needed)
         return self._content.reply(incoming, method, found)
+
+    def _session_info(self, incoming: Incoming) -> Reply:
+        session = self._session(incoming)
+        if isinstance(session, Reply):
+            return session
+        user = self.users[session.username]
+        told = {"client_id": session.app.client_id, "scope": session.scope, "sub": user.extension_id, "account_id": ACCOUNT_ID}
+        return json_reply(200, {**told, "session_id": session.id}, indent=2)
 
     def _session(self, incoming: Incoming) -> Session | Reply:
         token = incoming.credentials("bearer") or incoming.query().get("access_token")

@@ -230,6 +230,16 @@ class Vendor(ABC):
         """What the token itself tells (a JWT's scope claim); None for an opaque one."""
         return None
 
+    # beside the requests
+
+    def discovery_path(self) -> str:
+        """The path to ask with a `GET` what its bearer token holds; "" where the vendor tells nobody."""
+        return ""
+
+    def read_discovery(self, token: Secret, body: bytes, lifetime: float) -> Issued | None:
+        """What a 200 answer to that tells about `token`; None on any doubt. `lifetime`: seconds for which it may be believed."""
+        return None
+
     # after the answer
 
     @abstractmethod

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from proxy.catalog import Match
-from proxy.model import Lack, RefusalTemplate, TokenEndpoint, TokenPlace
+from proxy.credentials import Secret
+from proxy.model import Grants, Lack, RefusalTemplate, Source, TokenEndpoint, TokenPlace
 from proxy.targets import Target
 from proxy.telemetry.exchange import ResponseKind
 from proxy.vendors.base import (
@@ -32,10 +33,12 @@ from proxy.vendors.base import (
     Watch,
     plain_kind,
 )
-from proxy.vendors.forms import as_secret, as_text, read_form, read_object
+from proxy.vendors.forms import as_seconds, as_secret, as_text, read_form, read_object, scope_names
 from proxy.vendors.logins import endpoint_at, read_issue, read_login, told_scopes, with_scopes
 
 TOKEN_ENDPOINTS: Final = (TokenEndpoint("/restapi/oauth/token"),)
+SESSION_INFO_PATH: Final = "/restapi/oauth/session-info"
+"""Tells client, session and permissions of a token. RingCentral published it in its SDKs; its API reference has it no more."""
 REVOKE_PATH: Final = "/restapi/oauth/revoke"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """The methods an override may name, in the spelling of RFC 9110 section 9.1."""
@@ -84,6 +87,26 @@ class RingCentral(Vendor):
     @property
     def _token_endpoints(self) -> tuple[TokenEndpoint, ...]:
         return self.catalog.token_endpoints or TOKEN_ENDPOINTS
+
+    def discovery_path(self) -> str:
+        """The session information."""
+        return SESSION_INFO_PATH
+
+    def read_discovery(self, token: Secret, body: bytes, lifetime: float) -> Issued | None:
+        """All permissions of the token; nothing unless the answer names its client and session and at least one permission.
+
+        It does not tell when the token ends, so it is believed no longer than what is learned otherwise, nor than the session.
+        """
+        told = read_object(body)
+        if told is None or as_text(told.get("client_id")) is None:
+            return None
+        session, left = as_text(told.get("session_id")), as_seconds(told.get("session_expires_in", lifetime))
+        subject = as_text(told["sub"]) if "sub" in told else ""
+        names = scope_names(told.get("scope")) if isinstance(told.get("scope"), str) else None
+        if session is None or left is None or subject is None or not names:
+            return None
+        grants = Grants(scopes=self.catalog.canonical(names), complete=True)
+        return Issued(token, grants, Source.DISCOVERY, min(left, lifetime), subject, session=session)
 
     def classify(self, seen: Seen) -> Verdict:
         """PERMISSION for CMN-401 (an app permission: about a scope) and CMN-408 (a user's own: not about one)."""

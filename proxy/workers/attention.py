@@ -65,6 +65,11 @@ class LearnerInTurns(Learner):
             known = self._known(fact, moment) if fact.source is Source.TOKEN_CLAIM else None
             return known or super().issue(fact, moment)
 
+    def discovered(self, fact: Issued, token: Fingerprint, moment: Moment) -> bool:
+        """Keep what the vendor told when it was asked about `token`; False where that is known by now, or it is about another token."""
+        with self._turn():
+            return super().discovered(fact, token, moment)
+
     def _known(self, fact: Issued, moment: Moment) -> Knowledge | None:
         return self._store.get(self._fingerprint(self._vendor, fact.token), moment.now)
 

@@ -214,3 +214,38 @@ def test_a_success_on_one_resource_proves_it_there(case: Case) -> None:
 def test_a_success_on_resources_that_are_not_named_proves_nothing(case: Case) -> None:
     case.learner.accepted(Indeterminate(operation(OneOf((("A",),))), "?"), Unbounded(), mark("t"), NOW)
     assert len(case.store) == 0
+
+
+# --- what a vendor tells when it is asked
+
+
+def told(token: str, *scopes: str) -> Issued:
+    return Issued(Secret(token), Grants(scopes=frozenset(scopes), complete=True), Source.DISCOVERY, 50.0, "ann", session="s1")
+
+
+def test_what_the_vendor_tells_about_a_token_is_kept(case: Case) -> None:
+    assert case.learner.discovered(told("t", "read"), mark("t"), NOW)
+    known = case.certain("t")
+    assert known.grants.scopes == {"read"}
+    assert (known.grants.complete, known.source, known.expires) == (True, Source.DISCOVERY, 150.0)
+
+
+def test_what_is_told_about_another_token_teaches_nothing(case: Case) -> None:
+    assert not case.learner.discovered(told("other", "read"), mark("t"), NOW)
+    assert (case.known("t"), case.known("other")) == (None, None)
+
+
+def test_complete_knowledge_that_came_first_stays(case: Case) -> None:
+    case.learner.issue(told("t", "login"), NOW)
+    assert not case.learner.discovered(told("t", "read"), mark("t"), NOW)
+    assert case.certain("t").grants.scopes == {"login"}
+
+
+def test_what_answers_proved_in_the_meantime_outranks_what_is_told(case: Case) -> None:
+    case.learner.apply(Lacks(Lack("write")), mark("t"), NOW)
+    operation = Operation("acme", "list", "GET", "/list", OneOf((("list",),)))
+    case.learner.accepted(Indeterminate(operation, ""), ANYWHERE, mark("t"), NOW)
+    assert case.learner.discovered(told("t", "read", "write"), mark("t"), NOW)
+    known = case.certain("t")
+    assert {"read", "list"} <= known.grants.scopes
+    assert known.grants.lacking == {Lack("write")}

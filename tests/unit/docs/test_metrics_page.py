@@ -28,6 +28,11 @@ admin: {listen: "127.0.0.1:0"}
 state: {path: scopegate.db}
 tls: {cert_file: secret/tls.crt, key_file: secret/tls.key}
 vendors:
+  ringcentral:
+    kind: ringcentral
+    mount: {path: /rc}
+    upstream: http://127.0.0.1:1
+    discover_scopes: true
   newvoicemedia:
     kind: newvoicemedia
     mount: {path: /nvm}

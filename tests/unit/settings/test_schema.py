@@ -84,7 +84,7 @@ def test_the_number_of_series_is_counted_by_the_table_of_metrics(tmp_path: Path)
     def vendor(operations: int, scopes: int, modes: int, clients: int = 2) -> int:
         return (
             clients * 6  # requests: outcomes
-            + operations * 6 * modes * 8  # decisions: decisions, evidence
+            + operations * 6 * modes * 9  # decisions: decisions, evidence
             + clients * scopes * modes  # missing scopes
             + clients * 7 * 2  # policy denials: why, modes but off
             + 4 * 5  # predictions: predicted, actual
@@ -92,7 +92,8 @@ def test_the_number_of_series_is_counted_by_the_table_of_metrics(tmp_path: Path)
             + 5  # calls avoided: reasons
             + (6 + 1) * histogram  # request duration by outcome, vendor duration
             + 4  # grant cache: hit, miss, entries, evictions
-            + 6  # link rewrites: results
+            + 6
+            + 6  # link rewrites and discoveries: results
             + 2 * clients * scopes  # last used, granted
             + MOST_FAULTS
             + clients * 6  # scores
