@@ -171,7 +171,7 @@ class App:
 
     async def _open_listeners(self, settings: Settings, listener: Listener) -> None:
         routes = AdminApi(self._backend(listener), self._decisions(), self._exposition()).routes()
-        routes += ReadinessApi(Readiness(self._scores, self._loaded, self._clocks)).routes()
+        routes += ReadinessApi(self._readiness()).routes()
         routes += ProposalsApi(self._proposals, self._vendor_names, self._clocks.wall).routes()
         try:
             address = settings.admin.listen
@@ -193,6 +193,9 @@ class App:
 
     def _decisions(self) -> Decisions:
         return OwnDecisions(self._recent)
+
+    def _readiness(self) -> Readiness:
+        return Readiness(self._scores, self._loaded, self._clocks)
 
     def _exposition(self) -> Exposition:
         return Exposition(self._metrics)

@@ -53,6 +53,21 @@ class Row:
         self.false_denial: FalseDenial | None = None
         self.save_at = first
 
+    def add(self, more: Row) -> None:
+        """Add what was scored elsewhere."""
+        self.counts = [mine + its for mine, its in zip(self.counts, more.counts, strict=True)]
+        self.causes = [mine + its for mine, its in zip(self.causes, more.causes, strict=True)]
+        self.first, self.last = min(self.first, more.first), max(self.last, more.last)
+        self.false_denial = self.false_denial or more.false_denial
+
+    def since(self, earlier: Row) -> Row:
+        """Return what was scored since this row was as `earlier`."""
+        rest = Row(self.key, self.digest, self.first)
+        rest.counts = [now - then for now, then in zip(self.counts, earlier.counts, strict=True)]
+        rest.causes = [now - then for now, then in zip(self.causes, earlier.causes, strict=True)]
+        rest.last, rest.false_denial = self.last, self.false_denial
+        return rest
+
     def encode(self) -> bytes:
         """Return the row as bytes, as it is now; called on another thread."""
         fields = [VERSION, "row", self.key, self.digest, list(self.counts), list(self.causes), self.first, self.last, self.false_denial]

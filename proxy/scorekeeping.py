@@ -63,6 +63,9 @@ class Readiness:
         self._loaded = loaded
         self._clocks = clocks
 
+    async def refresh(self) -> None:
+        """Collect what other processes have scored: nothing where there are none."""
+
     def vendors(self) -> tuple[str, ...]:
         """Return the names of the configured vendors."""
         return tuple(self._loaded.settings.vendors)

@@ -18,7 +18,7 @@ from proxy.model import Operation
 from proxy.score_rows import FalseDenial, Implied, Key, Row, decode, demotion_key, encode_demotion, requirement_digest, row_key, totals
 from proxy.scoring import CAUSES, NOT_SCORED, SCORES, Cause, Score, is_deniable, score
 from proxy.telemetry.exchange import Exchange, Outcome
-from proxy.telemetry.labels import Reading, Values
+from proxy.telemetry.labels import Reading, Together, Values
 
 MAX_ROWS: Final = 20_000
 """Rows kept (about 1 KB each): clients times operations with traffic."""
@@ -138,11 +138,28 @@ class Scores:
         self._false[found.vendor, found.operation] += 1
         if row is not None:
             row.false_denial, row.save_at = found, found.at
-        demoted = self._demoted.setdefault(found.vendor, {})
-        if found.operation not in demoted:
-            demoted[found.operation] = found
-            self.sink.put(found.vendor, demotion_key(found.operation), partial(encode_demotion, found), found.at + FOR_EVER)
+        if self.demote(found):
             self._on_false_denial(found)
+
+    def demote(self, found: FalseDenial) -> bool:
+        """Put an operation back to shadow; say whether it was not there yet."""
+        demoted = self._demoted.setdefault(found.vendor, {})
+        if found.operation in demoted:
+            return False
+        demoted[found.operation] = found
+        self.sink.put(found.vendor, demotion_key(found.operation), partial(encode_demotion, found), found.at + FOR_EVER)
+        return True
+
+    def add(self, more: Row) -> None:
+        """Add what another process has scored since it last said so; the metrics of that process count it."""
+        if not self._is_current(more.key.vendor, more.key.operation, more.digest):
+            return
+        row = self._row(more.key, more.digest, more.first)
+        if row is not None:
+            row.add(more)
+            self._before.update(totals(more))
+            if more.last >= row.save_at:
+                self._keep(row, more.last)
 
     # --- reading
 
@@ -241,7 +258,7 @@ class Scores:
                 "scopegate_scores_total", scores, lambda: {**start, **self._score_values()}, ("vendor", "client", "score"), counter=True
             ),
             Reading("scopegate_false_denials_total", falsely, lambda: dict(self._false), ("vendor", "operation"), counter=True),
-            Reading("scopegate_operations_demoted", shadowed, self._demoted_values, ("vendor", "operation")),
+            Reading("scopegate_operations_demoted", shadowed, self._demoted_values, ("vendor", "operation"), together=Together.MAX),
             Reading("scopegate_verified_denials_total", sampled, lambda: {**quiet, **self._sample_values()}, ("vendor",), counter=True),
         )
 

@@ -13,7 +13,10 @@ from proxy.readiness import Wanted
 
 
 class ReadinessBackend(Protocol):
-    """The proxy, as this API sees it. Every method answers at once, on the event loop."""
+    """The proxy, as this API sees it. Every method but `refresh` answers at once, on the event loop."""
+
+    async def refresh(self) -> None:
+        """Collect what other processes have scored, within a bound."""
 
     def vendors(self) -> tuple[str, ...]:
         """Return the names of the configured vendors."""
@@ -42,6 +45,7 @@ class ReadinessApi:
         """Say what is ready to be enforced, and why not."""
         given = Parameters(request.query, ("vendor", "client"))
         wanted = Wanted(given.choice("vendor", self._backend.vendors()), given.text("client"))
+        await self._backend.refresh()
         return json_response(self._backend.report(wanted))
 
     async def lift(self, request: web.Request) -> web.Response:

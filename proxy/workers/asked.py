@@ -16,6 +16,8 @@ from proxy.telemetry.recent import Filter, Recent
 METRICS: Final = b"m"
 DECISIONS: Final = b"d"
 DECISION: Final = b"i"
+SAVE: Final = b"s"
+"""Hand on what the ledgers hold."""
 
 
 def ask_decisions(wanted: Filter, limit: int) -> bytes:

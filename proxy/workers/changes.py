@@ -26,6 +26,7 @@ GONE: Final = 3
 CLEARED: Final = 4
 SHAPE: Final = 5
 USER: Final = 6
+NOTE: Final = 7
 _HEAD: Final = struct.Struct("<BBH")
 
 
@@ -53,9 +54,14 @@ def read_change(record: bytes) -> Change:
         raise RecordError("too short")
     kind, vendor, length = _HEAD.unpack_from(record)
     end = _HEAD.size + length
-    if not KEPT <= kind <= USER or len(record) < end:
+    if not KEPT <= kind <= NOTE or len(record) < end:
         raise RecordError("not a change")
     return Change(kind, vendor, record[_HEAD.size : end], record[end:])
+
+
+def note(name: str, data: bytes) -> bytes:
+    """Return the record that tells all processes something else, for whoever listens to that name."""
+    return Change(NOTE, 0, name.encode(), data).encoded()
 
 
 class Writer:
@@ -121,6 +127,7 @@ class Reader:
         self._vendors = tuple(vendors)
         self._stores = stores
         self._memories = memories
+        self.notes: dict[str, Callable[[bytes], None]] = {}
         self._share: Callable[[Grants], Grants] = Sharing[Grants]()
 
     def vendor(self, change: Change) -> str:
@@ -131,12 +138,23 @@ class Reader:
 
     def make(self, change: Change) -> None:
         """Make a change here; raise `RecordError` where it cannot be read, and forget the token then: better nothing than old."""
+        if change.kind == NOTE:
+            self._hear(change)
+            return
         store, memory = self._stores[self.vendor(change)], self._memories[self.vendor(change)]
         try:
             self._make(change, store, memory)
         except (ValueError, TypeError, KeyError) as error:
             store.forget(change.key)
             raise RecordError("the value cannot be read") from error
+
+    def _hear(self, change: Change) -> None:
+        handler = self.notes.get(change.key.decode("utf-8", "replace"))
+        if handler is not None:
+            try:
+                handler(change.value)
+            except (ValueError, TypeError, KeyError) as error:
+                raise RecordError("the note cannot be read") from error
 
     def _make(self, change: Change, store: GrantStore, memory: VendorMemory) -> None:
         if change.kind == KEPT:

@@ -7,7 +7,7 @@ to know the same. What ends by itself (life times, evictions) ends in each proce
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import chain
 from typing import cast
@@ -20,7 +20,7 @@ from proxy.memory import UserRecord, VendorMemory
 from proxy.model import RefusalTemplate
 from proxy.stores.fanout import Fanout, KnowledgeObserver
 from proxy.telemetry.labels import Reading
-from proxy.workers.changes import Reader, RecordError, Writer, read_change
+from proxy.workers.changes import Reader, RecordError, Writer, note, read_change
 from proxy.workers.journal import Journal, TooLongError
 
 Turn = Callable[[], AbstractContextManager[None]]
@@ -53,6 +53,7 @@ class Spreading:
         self._on_lost = on_lost
         self._on_bug = on_bug
         self._unwritten = 0
+        self._more: list[Callable[[], Iterable[bytes]]] = []
 
     def readings(self) -> tuple[Reading, ...]:
         """Return the metrics of what is written down."""
@@ -69,6 +70,18 @@ class Spreading:
             self._unwritten += 1
             if instead is not None:
                 self._journal.append(instead)
+
+    def note(self, name: str, data: bytes) -> None:
+        """Tell all other processes something; each hears of it before it decides its next request."""
+        self.say(note(name, data))
+
+    def on_note(self, name: str, handler: Callable[[bytes], None]) -> None:
+        """Have `handler` called with each note of that name that another process tells."""
+        self._reader.notes[name] = handler
+
+    def always_tell(self, records: Callable[[], Iterable[bytes]]) -> None:
+        """Have those who begin told these records too."""
+        self._more.append(records)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -110,7 +123,8 @@ class Spreading:
     def everything(self) -> tuple[int, Iterator[bytes]]:
         """Return a place in the journal, and all that is known there as records; they are written as they are asked for."""
         self.catch_up()
-        told = [voice.everything() for voice in self._voices.values()]
+        told: list[Iterable[bytes]] = [voice.everything() for voice in self._voices.values()]
+        told += [list(more()) for more in self._more]
         return self._journal.read_to, chain.from_iterable(told)
 
     def begin(self, place: int, records: Sequence[bytes]) -> None:

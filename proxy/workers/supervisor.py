@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from proxy.admin.backend import KnownToken, Readiness, ReadyCheck
+from proxy.admin.backend import KnownToken, ReadyCheck
+from proxy.admin.backend import Readiness as Health
 from proxy.admin.decisions import Decisions, Members
 from proxy.admin_backend import ProxyBackend
 from proxy.app import App, StartError
@@ -14,23 +15,28 @@ from proxy.clocks import SystemClocks
 from proxy.compose import Knowledge
 from proxy.credentials import Fingerprint, Secret
 from proxy.gate import Clocks
+from proxy.scorekeeping import Readiness
+from proxy.scores import Scores
+from proxy.settings import Loaded
 from proxy.telemetry.exposition import Exposition
 from proxy.telemetry.labels import Reading
 from proxy.telemetry.metrics import Metrics, Snapshot
 from proxy.telemetry.recent import Filter
 from proxy.wire.listener import Listener
 from proxy.wire.service import Service
-from proxy.workers.asked import METRICS, ask_decision, ask_decisions, merge_decisions
+from proxy.workers.asked import METRICS, SAVE, ask_decision, ask_decisions, merge_decisions
 from proxy.workers.attention import AttentiveClocks
 from proxy.workers.crew import Crew, RecordHandler
 from proxy.workers.door import BACKLOG
 from proxy.workers.journal import Journal
 from proxy.workers.nursery import Nursery
 from proxy.workers.relay import Relay
+from proxy.workers.scoring import SCORE, Scoreboard
 from proxy.workers.shared import Shared
 from proxy.workers.spreading import Spreading, Turn
 from proxy.workers.tally import Tally
 
+_Ask = Callable[[bytes], Awaitable[Mapping[int, bytes]]]
 LOOK_AROUND_S: Final = 0.05
 """How often the supervisor reads the journal: what a crash of the whole machine may lose besides what the store gathers."""
 
@@ -48,6 +54,7 @@ class Supervisor(App):
         self._tally = Tally()
         self._key: Secret | None = None
         self._spreading: Spreading | None = None
+        self._scoreboard: Scoreboard | None = None
         self._crew: Crew | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._handlers: dict[str, RecordHandler] = {}
@@ -63,6 +70,8 @@ class Supervisor(App):
         for name, _ in self._shared.vendors:
             self._knowledge.of(name, self._loaded.settings.limits.max_known_tokens)
         self._spreading = Spreading(self._journal, self._shared.vendors, self._knowledge, self._lost, self.note_bug)
+        self._scoreboard = Scoreboard(self._scores, self._spreading)
+        self.handle(SCORE, self._scoreboard.take)
 
     def _lost(self) -> None:
         """The journal went on too far: nobody may deny on what this copy could bring back."""
@@ -127,14 +136,14 @@ class Supervisor(App):
     def _checks(self) -> Mapping[str, ReadyCheck]:
         return {**super()._checks(), "workers": self._workers_readiness}
 
-    def _workers_readiness(self) -> Readiness:
+    def _workers_readiness(self) -> Health:
         crew, wanted = self._crew, self._shared.count
         present = 0 if crew is None else crew.ready_count
         if crew is not None and not crew.can_replace:
-            return Readiness(present > 0, f"{present} of {wanted} workers serve, and none can be replaced; restart", degraded=True)
+            return Health(present > 0, f"{present} of {wanted} workers serve, and none can be replaced; restart", degraded=True)
         if present == wanted:
-            return Readiness(True)
-        return Readiness(present > 0, f"{present} of {wanted} workers serve", degraded=True)
+            return Health(True)
+        return Health(present > 0, f"{present} of {wanted} workers serve", degraded=True)
 
     def _backend(self, listener: Listener) -> ProxyBackend:
         assert self._spreading is not None
@@ -143,6 +152,10 @@ class Supervisor(App):
 
     def _decisions(self) -> Decisions:
         return CrewDecisions(self._ask)
+
+    def _readiness(self) -> Readiness:
+        assert self._scoreboard is not None
+        return CrewReadiness(self._scores, self._loaded, self._clocks, self._ask, self._scoreboard)
 
     def _exposition(self) -> Exposition:
         return CrewExposition(self._metrics, self._together)
@@ -188,7 +201,7 @@ class BackendInTurns(ProxyBackend):
 class CrewDecisions:
     """Recent decisions of all workers."""
 
-    def __init__(self, ask: Callable[[bytes], Awaitable[Mapping[int, bytes]]]) -> None:
+    def __init__(self, ask: _Ask) -> None:
         self._ask = ask
 
     async def find(self, wanted: Filter, limit: int) -> tuple[Sequence[Members], int]:
@@ -201,6 +214,26 @@ class CrewDecisions:
         answers = await self._ask(ask_decision(decision_id))
         found, _ = merge_decisions(answers.values(), 1)
         return found[0] if found else None
+
+
+class CrewReadiness(Readiness):
+    """What all workers have scored."""
+
+    def __init__(self, scores: Scores, loaded: Loaded, clocks: Clocks, ask: _Ask, board: Scoreboard) -> None:
+        super().__init__(scores, loaded, clocks)
+        self._ask = ask
+        self._board = board
+
+    async def refresh(self) -> None:
+        """Collect what the workers have scored."""
+        await self._ask(SAVE)
+
+    def lift(self, vendor: str, operation: str) -> bool:
+        """Enforce an operation again in all workers; say whether it had been put back to shadow."""
+        lifted = super().lift(vendor, operation)
+        if lifted:
+            self._board.lifted(vendor, operation)
+        return lifted
 
 
 class CrewExposition(Exposition):

@@ -17,13 +17,14 @@ from proxy.settings import Settings
 from proxy.telemetry.labels import Reading
 from proxy.wire.listener import Listener
 from proxy.wire.service import Service
-from proxy.workers.asked import METRICS, answer_decisions
+from proxy.workers.asked import METRICS, SAVE, answer_decisions
 from proxy.workers.attention import AttentiveClocks, LearnerInTurns
 from proxy.workers.door import SharedListener
 from proxy.workers.frames import Frame, Kind, pack_number, unpack_number, unpack_records
 from proxy.workers.journal import Journal
 from proxy.workers.link import Link
 from proxy.workers.nursery import Equipment
+from proxy.workers.scoring import Scorekeeper
 from proxy.workers.shared import Shared, share_of
 from proxy.workers.spreading import Spreading
 from proxy.workers.totals import encode_totals, totals_of
@@ -53,6 +54,7 @@ class WorkerApp(App):
         for name, _ in shared.vendors:
             self._knowledge.of(name, self._loaded.settings.limits.max_known_tokens)
         self._spreading = Spreading(self._journal, shared.vendors, self._knowledge, self._lost, self.note_bug)
+        self._scores.sink = Scorekeeper(self._scores, self._spreading, self._link.send)
         self._known = asyncio.Event()
         self._asked_to_end = asyncio.Event()
         self._grace_s = self._loaded.settings.limits.shutdown_grace_s
@@ -75,6 +77,7 @@ class WorkerApp(App):
         self._link.tell(Kind.READY)
         await self._asked_to_end.wait()
         await self._drain()
+        self._scores.save()
         await self._tell_numbers()
         self._link.tell(Kind.ENDED, pack_number(self.cut_connections))
         await self._link.flush(_FLUSH_S)
@@ -161,9 +164,11 @@ class WorkerApp(App):
             self._accepting = True
 
     async def _answer(self, number: int, question: bytes) -> None:
+        answer = b"told"
         if question == METRICS:
             await self._tell_numbers()
-            answer = b"told"
+        elif question == SAVE:
+            self._scores.save()
         else:
             answer = _encoded(lambda: answer_decisions(question, self._recent))
         self._link.tell(Kind.ANSWER, pack_number(number, answer))

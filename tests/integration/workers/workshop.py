@@ -27,19 +27,19 @@ LOGIN, REVOKE = f"{MOUNT}/restapi/oauth/token", f"{MOUNT}/restapi/oauth/revoke"
 _READY = re.compile(r"worker (\d+) is ready, process (\d+)")
 
 
-def get(target: str, token: str = "") -> bytes:
-    field_line = f"Authorization: Bearer {token}\r\n" if token else ""
+def get(target: str, token: str = "", fields: str = "") -> bytes:
+    field_line = f"Authorization: Bearer {token}\r\n{fields}" if token else ""
     return f"GET {target} HTTP/1.1\r\nHost: proxy\r\n{field_line}\r\n".encode()
 
 
-def post(target: str, form: str) -> bytes:
-    head = f"POST {target} HTTP/1.1\r\nHost: proxy\r\nAuthorization: {basic('reader')['Authorization']}\r\n"
+def post(target: str, form: str, fields: str = "") -> bytes:
+    head = f"POST {target} HTTP/1.1\r\nHost: proxy\r\nAuthorization: {basic('reader')['Authorization']}\r\n{fields}"
     return f"{head}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n\r\n{form}".encode()
 
 
-async def log_in(client: RawClient) -> str:
+async def log_in(client: RawClient, fields: str = "") -> str:
     """Log in through this connection; return the token, which holds ReadAccounts only."""
-    await client.send(post(LOGIN, f"grant_type={JWT_GRANT}&assertion=demo-jwt-amy"))
+    await client.send(post(LOGIN, f"grant_type={JWT_GRANT}&assertion=demo-jwt-amy", fields))
     token = json.loads((await client.answer("POST")).body)["access_token"]
     assert isinstance(token, str)
     return token
@@ -50,8 +50,8 @@ async def revoke(client: RawClient, token: str) -> None:
     assert (await client.answer("POST")).status == 200
 
 
-async def ask(client: RawClient, token: str, target: str = CALL_LOG) -> Message:
-    await client.send(get(target, token))
+async def ask(client: RawClient, token: str, target: str = CALL_LOG, fields: str = "") -> Message:
+    await client.send(get(target, token, fields))
     return await client.answer()
 
 
@@ -136,27 +136,32 @@ class Workshop:
         return self.pids[number]
 
     def lines(self) -> list[dict[str, Any]]:
-        """Return the decision lines that were written."""
-        return [json.loads(line) for line in self.output.read_bytes().splitlines()]
+        """Return the decisions among the lines that were written."""
+        lines = [json.loads(line) for line in self.output.read_bytes().splitlines()]
+        return [line for line in lines if line["event"] == "decision"]
 
 
 @asynccontextmanager
-async def open_workshop(directory: Path, workers: int = 2, **top: object) -> AsyncIterator[Workshop]:
-    """Start the vendor and the proxy; `top` are top-level settings."""
+async def open_workshop(
+    directory: Path, workers: int = 2, *, vendor: Mapping[str, object] | None = None, **top: object
+) -> AsyncIterator[Workshop]:
+    """Start the vendor and the proxy; `vendor` are settings of the vendor, `top` top-level ones."""
     simulator = RingCentralSimulator(apps=[RingCentralApp("reader", "secret", "ReadAccounts")])
     async with simulator:
         file, output = directory / "scopegate.yaml", directory / "lines"
-        file.write_text(json.dumps(_configuration(simulator.base_url, top)))
+        file.write_text(json.dumps(_configuration(simulator.base_url, vendor or {}, top)))
         prefix = ("sh", "-c", 'output=$1; shift; exec "$@" > "$output"', "sh", str(output))
         async with serving(file, "--workers", str(workers), prefix=prefix) as running:
             shop = Workshop(running, simulator, output)
             for line in running.told:
                 if found := _READY.search(line):
                     shop.pids[found[1]] = int(found[2])
-            yield shop
-            for client in shop.clients:
-                client.close()
+            try:
+                yield shop
+            finally:
+                for client in shop.clients:
+                    client.close()
 
 
-def _configuration(upstream: str, top: Mapping[str, object]) -> dict[str, object]:
-    return {"vendors": {"ringcentral": {"kind": "ringcentral", "mount": {"path": MOUNT}, "upstream": upstream}}, **top}
+def _configuration(upstream: str, vendor: Mapping[str, object], top: Mapping[str, object]) -> dict[str, object]:
+    return {"vendors": {"ringcentral": {"kind": "ringcentral", "mount": {"path": MOUNT}, "upstream": upstream, **vendor}}, **top}

@@ -22,7 +22,7 @@ def target() -> tuple[Reader, GrantStore, VendorMemory]:
     return Reader(VENDORS, stores, memories), stores["other"], memories["other"]
 
 
-@given(st.integers(1, 6), st.integers(0, 255), st.binary(max_size=40), st.binary(max_size=40))
+@given(st.integers(1, 7), st.integers(0, 255), st.binary(max_size=40), st.binary(max_size=40))
 def test_a_change_comes_back_as_it_was(kind: int, vendor: int, key: bytes, value: bytes) -> None:
     change = Change(kind, vendor, key, value)
     assert read_change(change.encoded()) == change
