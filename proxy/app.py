@@ -291,7 +291,8 @@ def known_labels(loaded: Loaded) -> KnownLabels:
         for name, catalog in loaded.catalogs.items()
     }
     clients = frozenset(client.name for client in loaded.settings.clients) | {ANONYMOUS.name, UNIDENTIFIED.name}
-    return KnownLabels(vendors, clients, errors.ALL_REASONS | targets.REASONS | {METHOD_OVERRIDE, PREDICTION_ERROR, LEARNING_ERROR})
+    others = {targets.AMBIGUOUS_PATH, METHOD_OVERRIDE, PREDICTION_ERROR, LEARNING_ERROR}
+    return KnownLabels(vendors, clients, errors.ALL_REASONS | targets.REASONS | others)
 
 
 def _required(loaded: Loaded, vendor: str) -> frozenset[str]:

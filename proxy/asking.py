@@ -32,7 +32,7 @@ from proxy.model import (
 )
 from proxy.policy import NotAllowed, Rules, Within, allows, settle, speaks_for_token
 from proxy.prediction import predict
-from proxy.targets import Target
+from proxy.targets import Target, ambiguous_path
 from proxy.vendors.base import BadRequest, Denial, Vendor
 
 _DECISION_NAMES: Final[Mapping[type[Prediction], str]] = {
@@ -83,6 +83,10 @@ def ask(
     if isinstance(effective, BadRequest):
         return effective
     match = vendor.catalog.find(effective, target.path)
+    near = vendor.catalog.near(effective, target.path, match)
+    if near is not None:
+        ambiguous = ambiguous_path(near.route)
+        return BadRequest(ambiguous.reason, ambiguous.detail)
     resources = vendor.resources(match, target)
     operation = match.operation if match is not None else None
     prediction = predict(operation, knowledge.grants if knowledge is not None else NOTHING_KNOWN, resources, implied_by)

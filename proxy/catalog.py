@@ -54,6 +54,28 @@ def is_parameter(segment: str) -> bool:
     return len(segment) > 2 and segment[0] == "{" and segment[-1] == "}"
 
 
+def fold(path: str) -> str:
+    """Return a path as servers read it that ignore letter case and one slash at the end."""
+    return path.removesuffix("/").casefold()
+
+
+def _fold(operations: Iterable[Operation]) -> _Node:
+    """Return the trie of all routes as such servers read them; of those that become one, the first stands for all."""
+    root = _Node()
+    for operation in operations:
+        node = root
+        for segment in operation.route.removesuffix("/").split("/")[1:]:
+            node = node.child(segment if is_parameter(segment) else unquote(segment).casefold())
+        node.operations.setdefault(operation.method, operation)
+    return root
+
+
+def _words(node: _Node) -> Iterator[str]:
+    yield from node.literals
+    for child in (*node.literals.values(), *((node.parameter,) if node.parameter is not None else ())):
+        yield from _words(child)
+
+
 def _add(root: _Node, operation: Operation) -> None:
     if not operation.route.startswith("/"):
         raise CatalogError(f"the path of operation {operation.id!r} does not begin with '/': {operation.route}")
@@ -125,6 +147,8 @@ class Catalog:
     recognise: tuple[RefusalPattern, ...] = ()
     errors: tuple[KnownError, ...] = ()
     _root: _Node = field(default_factory=_Node, repr=False, compare=False)
+    _folded: _Node = field(default_factory=_Node, repr=False, compare=False)
+    _words: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
 
     def find(self, method: str, path: str) -> Match | None:
         """Return the operation that `method` on `path` means, or None. HEAD counts as GET (RFC 9110 section 9.3.2)."""
@@ -133,6 +157,19 @@ class Catalog:
         values: list[str] = []
         operation = _find(self._root, path.split("/"), 1, "GET" if method == "HEAD" else method, values)
         return None if operation is None else Match(operation, tuple(values))
+
+    def near(self, method: str, path: str, match: Match | None) -> Operation | None:
+        """Return the operation, another than `match`, that a server which ignores letter case or a slash at the end reads in `path`.
+
+        Where there is a match, only a parameter whose value is spelled like a literal of some route can make such a difference.
+        """
+        if match is not None and self._words.isdisjoint([unquote(value).casefold() for value in match.parameters]):
+            return None
+        segments = [unquote(part).casefold() for part in path.removesuffix("/").split("/")]
+        found = _find(self._folded, segments, 1, "GET" if method == "HEAD" else method, [])
+        if found is None or (match is not None and fold(found.route) == fold(match.operation.route)):
+            return None
+        return found
 
     def by_id(self, operation_id: str) -> Operation | None:
         """Return the operation with this id, or None."""
@@ -171,7 +208,20 @@ def compile_catalog(
             raise CatalogError(f"operation id {operation.id!r} is used twice")
         ids.add(operation.id)
         _add(root, operation)
-    infos = scopes or {}
+    infos, folded = scopes or {}, _fold(rows)
     return Catalog(
-        vendor, source, infos, aliases or {}, rows, implied_by(infos), token_endpoints, token_in, refusal, recognise, errors, root
+        vendor,
+        source,
+        infos,
+        aliases or {},
+        rows,
+        implied_by(infos),
+        token_endpoints,
+        token_in,
+        refusal,
+        recognise,
+        errors,
+        root,
+        folded,
+        frozenset(_words(folded)),
     )

@@ -171,7 +171,7 @@ def _faults() -> Mapping[str, errors.Fault]:
 _REFUSED_TARGET: Final = "The request target could be read in more than one way, so nothing was sent."
 _FAULTS: Final = {
     **{value.reason: value for value in vars(errors).values() if isinstance(value, errors.Fault)},
-    **{reason: errors.Fault(reason, 400, _REFUSED_TARGET) for reason in targets.REASONS},
+    **{reason: errors.Fault(reason, 400, _REFUSED_TARGET) for reason in (*targets.REASONS, targets.AMBIGUOUS_PATH)},
     METHOD_OVERRIDE: errors.Fault(METHOD_OVERRIDE, 400, "The request names its method in contradictory or unknown ways."),
 }
 

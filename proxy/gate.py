@@ -23,7 +23,7 @@ from proxy.locator import Locator
 from proxy.model import NO_RESOURCES, Mode, Reason
 from proxy.repeats import Repeats
 from proxy.ruling import Mount, Ruling
-from proxy.targets import Target
+from proxy.targets import Target, ambiguous_path
 from proxy.telemetry.exchange import CacheResult
 from proxy.token_reader import TokenReader
 from proxy.vendors.base import BadRequest
@@ -125,7 +125,12 @@ class Gate:
         meant = self._locator.effective(ruling.method, located, target, head)
         if isinstance(meant, BadRequest):
             return errors.from_bad_target(meant.reason, meant.detail)
-        ruling.effective_method, ruling.match, ruling.watch, sound = meant
+        ruling.effective_method, ruling.match, ruling.watch, sound, near = meant
+        if near and ruling.mode is not Mode.OFF:
+            ambiguous = ambiguous_path(near)
+            if ruling.mode is Mode.ENFORCE:
+                return errors.from_bad_target(ambiguous.reason, ambiguous.detail)
+            ruling.fault = ambiguous.reason
         if not sound:
             ruling.fault = PREDICTION_ERROR
             ruling.resources = NOT_NAMED if ruling.match is None else NO_RESOURCES

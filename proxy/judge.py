@@ -124,7 +124,7 @@ class Judge:
         assert target is not None
         try:
             operation = ruling.match.operation if ruling.match is not None else None
-            method = "" if ruling.fault else ruling.effective_method
+            method = "" if ruling.fault == PREDICTION_ERROR else ruling.effective_method
             known = speaks_for_token(ruling.knowledge)
             verdict = allows(mount.rules, ruling.client, operation, token_known=known, method=method, path=target.path)
             return self._settled(ruling, mount, verdict) if isinstance(verdict, Within) else verdict

@@ -31,6 +31,8 @@ class Located(NamedTuple):
     watch: Watch
     sound: bool = True
     """False where a bug kept the operation from being found, or what must be read of it."""
+    near: str = ""
+    """The route of another operation that a vendor could read in the path, if it ignores letter case or a slash at the end."""
 
 
 class Meant(NamedTuple):
@@ -40,6 +42,7 @@ class Meant(NamedTuple):
     match: Match | None
     watch: Watch
     sound: bool = True
+    near: str = ""
 
 
 class Locator:
@@ -87,7 +90,7 @@ class Locator:
             return errors.NO_MOUNT
         path = path[len(mount.path) :] or "/"
         meant = self._meaning(mount, method, Target(path, None))
-        return Located(mount, path, meant.match, meant.watch, meant.sound)
+        return Located(mount, path, meant.match, meant.watch, meant.sound, meant.near)
 
     def effective(self, method: str, located: Located, target: Target, head: RequestHead) -> Meant | BadRequest:
         """Return the method the vendor will act on and the operation that it means (contract section 3)."""
@@ -97,14 +100,15 @@ class Locator:
             self._on_bug(bug)
             return Meant(method, None, NO_WATCH, sound=False)
         if effective == method:
-            return Meant(method, located.match, located.watch, located.sound)
+            return Meant(method, located.match, located.watch, located.sound, located.near)
         return effective if isinstance(effective, BadRequest) else self._meaning(located.mount, effective, target)
 
     def _meaning(self, mount: Mount, method: str, target: Target) -> Meant:
         match = None
         try:
             match = mount.vendor.catalog.find(method, target.path)
-            return Meant(method, match, mount.vendor.watch(method, target, match))
+            near = mount.vendor.catalog.near(method, target.path, match)
+            return Meant(method, match, mount.vendor.watch(method, target, match), True, "" if near is None else near.route)
         except Exception as bug:
             self._on_bug(bug)
             return Meant(method, match, NO_WATCH, sound=False)

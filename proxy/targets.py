@@ -31,7 +31,10 @@ REASONS: Final = frozenset(
         "encoded_delimiter", "needless_encoding", "invalid_utf8", "confusable_character", "invisible_character",
     )
 )  # fmt: skip
-"""Every reason for which a target is refused."""
+"""Every reason for which a target is refused by itself."""
+
+AMBIGUOUS_PATH: Final = "ambiguous_path"
+"""The reason for a path that a vendor could read as that of another operation."""
 
 
 class Target(NamedTuple):
@@ -146,6 +149,11 @@ def _composes_ascii(text: str) -> bool:
 
 def _ascii_count(text: str) -> int:
     return sum(character.isascii() for character in text)
+
+
+def ambiguous_path(route: str) -> BadTarget:
+    """Return why a path is refused that differs from `route`, a template of the catalogue, in letter case or a slash at its end."""
+    return BadTarget(AMBIGUOUS_PATH, f"the path differs from {route} only in letter case or a slash at the end; write it like that")
 
 
 def query_values(query: str | None, name: str) -> tuple[str, ...]:

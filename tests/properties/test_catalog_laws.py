@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.catalog import Catalog, CatalogError, Match, compile_catalog, implied_by, is_parameter
+from proxy.catalog import Catalog, CatalogError, Match, compile_catalog, fold, implied_by, is_parameter
 from proxy.model import Operation, ScopeInfo
 from tests import strategies as some
 
@@ -77,3 +77,35 @@ def test_implied_by_is_the_transitive_closure_and_cycles_are_harmless(infos: Map
         reaches |= {(start, end) for start, here in reaches if here == middle for there, end in reaches if there == middle}
     expected = {end: frozenset(start for start, reached in reaches if reached == end and start != end) for _, end in reaches}
     assert implied_by(infos) == {scope: holders for scope, holders in expected.items() if holders}
+
+
+def folded(catalog: Catalog) -> Catalog:
+    """Return the catalogue as a server reads it that ignores letter case and a slash at the end."""
+    rows = {(row.method, fold(row.route)): replace(row, route=fold(row.route) or "/") for row in reversed(catalog.operations)}
+    return compile_catalog("vendor", rows.values())
+
+
+@given(some.catalogs, st.data())
+def test_no_other_spelling_of_an_operation_passes_unnoticed(catalog: Catalog, data: st.DataObject) -> None:
+    """Whatever a server that ignores letter case or a slash at the end reads as an operation is found, or is near one."""
+    for operation in catalog.operations:
+        parts = [data.draw(st.sampled_from(("1", "a", "%7E"))) if is_parameter(part) else part for part in operation.route.split("/")]
+        spelled = "".join(data.draw(st.sampled_from((letter, letter.upper()))) for letter in "/".join(parts))
+        path = spelled.removesuffix("/") + data.draw(st.sampled_from(("", "/"))) or "/"
+        match = catalog.find(operation.method, path)
+        if catalog.near(operation.method, path, match) is None:
+            other = brute_force(folded(catalog), operation.method, fold(path))
+            assert match is not None
+            assert other is not None
+            assert other.route == fold(match.operation.route)
+
+
+@given(some.catalogs, some.methods, some.paths)
+def test_nothing_is_near_what_no_spelling_would_mean(catalog: Catalog, method: str, path: str) -> None:
+    match = catalog.find(method, path)
+    near = catalog.near(method, path, match)
+    if near is not None:
+        asked, route = fold(path).split("/"), fold(near.route).split("/")
+        assert len(asked) == len(route)
+        assert all(is_parameter(part) or part == unquote(value) for value, part in zip(asked, route, strict=True))
+        assert match is None or near is not match.operation

@@ -157,3 +157,61 @@ def test_a_catalogue_carries_all_that_its_file_says() -> None:
     assert catalog == expected
     assert compile_catalog("vendor", []) == Catalog("vendor", "", {}, {}, (), {})
     assert "_root" not in repr(catalog)
+
+
+# --- what a server that ignores letter case or a slash at the end would read
+
+SPELLED = compile_catalog(
+    "vendor",
+    [
+        row("root", "GET", "/"),
+        row("list", "GET", "/Users"),
+        row("read", "GET", "/Users/{userId}"),
+        row("search", "GET", "/Users/.search"),
+        row("logs", "GET", "/{kind}/me/{logId}"),
+        row("calls", "GET", "/Users/me/calls"),
+        row("tree", "GET", "/tree/"),
+        row("both", "GET", "/both"),
+        row("both, slash", "GET", "/both/"),
+        row("make", "POST", "/make/"),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/users", "list"),
+        ("HEAD", "/USERS/", "list"),
+        ("GET", "/Users/", "list"),
+        ("GET", "/users/17", "read"),
+        ("GET", "/Users/17/", "read"),
+        ("GET", "/Users/%2E17/", "read"),
+        ("GET", "/tree", "tree"),
+        ("GET", "/Tree/", "tree"),
+        ("GET", "/BOTH/", "both"),
+        ("POST", "/make", "make"),
+        ("GET", "/make", None),
+        ("POST", "/Users/", None),
+        ("GET", "/nothing/", None),
+        ("GET", "/Users/17/more", None),
+        ("GET", "/tree//", None),
+        # matched, but by a parameter that another spelling makes a literal
+        ("GET", "/Users/.SEARCH", "search"),
+        ("GET", "/Users/me/Calls", "calls"),
+        ("GET", "/users/me/calls", "calls"),
+        # matched, and nothing else meant
+        ("GET", "/", None),
+        ("GET", "/Users", None),
+        ("GET", "/Users/17", None),
+        ("GET", "/Users/Users", None),
+        ("GET", "/Users/.search", None),
+        ("GET", "/both", None),
+        ("GET", "/both/", None),
+        ("GET", "/tree/", None),
+        ("GET", "/Both/me/tree", None),
+    ],
+)
+def test_what_another_spelling_would_mean(method: str, path: str, expected: str | None) -> None:
+    near = SPELLED.near(method, path, SPELLED.find(method, path))
+    assert (near.id if near is not None else None) == expected

@@ -68,6 +68,28 @@ def test_an_implied_scope_is_presumed_unless_scopes_are_read_to_the_letter() -> 
     assert told(literal.ask("GET", LOG, token=TOKEN)) == DENIED
 
 
+@pytest.mark.parametrize("path", [LOG + "/", LOG.replace("call-log", "Call-Log"), "/rc/RestAPI/v1.0/account/~/call-log/?page=2"])
+def test_another_spelling_of_a_known_path_is_refused_for_everybody_and_only_noted_in_shadow(path: str) -> None:
+    house = House(plans())
+    house.hold(TOKEN, "ReadCallLog")
+    for token in (TOKEN, "", "unknown"):
+        ruling = house.ask("GET", path, token=token)
+        assert (ruling.fault, ruling.outcome, body_of(ruling)["status"]) == ("ambiguous_path", Outcome.BAD_REQUEST, 400)
+        assert "/restapi/v1.0/account/{accountId}/call-log" in body_of(ruling)["detail"]
+    assert house.ask("PUT", path, token=TOKEN).answer is None
+    shadow, off = House(plans(mode=Mode.SHADOW)), House(plans(mode=Mode.OFF))
+    assert (shadow.ask("GET", path).answer, shadow.ask("GET", path).fault) == (None, "ambiguous_path")
+    assert (off.ask("GET", path).answer, off.ask("GET", path).fault) == (None, "")
+    policed = House(plans(mode=Mode.SHADOW), clients=[client("app")])
+    assert policed.ask("GET", path, key="key-of-app").decision is Decision.NOT_APPLICABLE
+
+
+def test_the_spelling_counts_for_the_method_that_the_vendor_acts_on() -> None:
+    house = House(plans())
+    assert house.ask("POST", LOG + "/", X_HTTP_Method_Override="PUT").answer is None
+    assert house.ask("POST", LOG + "/", X_HTTP_Method_Override="DELETE").fault == "ambiguous_path"
+
+
 def test_doubt_is_forwarded() -> None:
     house = House(plans())
     for token in ("", TOKEN):

@@ -82,7 +82,8 @@ def test_every_fault_is_described_with_its_status() -> None:
     bugs = set(reasons_under("### Bugs that did not harm the request"))
     described = {name: cells[0] for name, cells in reasons_under("## Fault reasons").items() if name not in bugs}
     assert bugs == {PREDICTION_ERROR, LEARNING_ERROR}
-    assert described == faults | {METHOD_OVERRIDE: str(errors.from_bad_target(METHOD_OVERRIDE, "").status)}
+    of_vendors = {reason: str(errors.from_bad_target(reason, "").status) for reason in (METHOD_OVERRIDE, targets.AMBIGUOUS_PATH)}
+    assert described == faults | of_vendors
 
 
 def test_every_refused_target_is_described_with_an_example_that_is_refused_for_it() -> None:
