@@ -84,7 +84,7 @@ def _value_at(text: str, at: int) -> tuple[object, int]:
         return None, at + 1
     try:
         value: object = ast.literal_eval(text[at:end])
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):  # TypeError: a set of lists
         return None, at + 1
     return value, end
 

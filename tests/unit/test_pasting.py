@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proxy.pasting import MAX_OBJECTS, MAX_TEXT, read_pasted
@@ -46,6 +46,7 @@ def test_an_object_is_found_in_any_text_without_braces(value: dict[str, object],
 
 
 @given(st.text(max_size=300) | st.text("{}[]\"'\\:,ab1 \n", max_size=300))
+@example("{[]}")
 def test_no_text_is_too_odd(text: str) -> None:
     pasted = read_pasted(text)
     assert pasted.text.startswith(text)
