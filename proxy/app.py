@@ -20,6 +20,7 @@ from proxy.admin.readiness_api import ReadinessApi
 from proxy.admin.server import AdminServer
 from proxy.admin.server import start as start_admin
 from proxy.admin_backend import ProxyBackend, listening
+from proxy.auditing import audit_readiness, make_recorder, make_writer
 from proxy.certificates import CertificateError, Certificates
 from proxy.clients import ANONYMOUS, UNIDENTIFIED
 from proxy.clocks import SystemClocks
@@ -38,6 +39,7 @@ from proxy.scorekeeping import Readiness, make_scores, prediction_rules, tell_st
 from proxy.settings import ADMIN, TRAFFIC, Loaded, Settings, TlsSettings, server_tls
 from proxy.stores.embedded import EmbeddedStore
 from proxy.stores.keys import KeyFileError
+from proxy.telemetry.audit_writer import AuditWriter
 from proxy.telemetry.decision_log import decision_log
 from proxy.telemetry.exposition import Exposition
 from proxy.telemetry.labels import KnownLabels, Reading, Values, VendorLabels
@@ -75,6 +77,7 @@ class App:
         self._proposals.adopt(prediction_rules(loaded))
         self._ledgers: tuple[Ledger, ...] = (self._scores, self._proposals)
         self._writer = LineWriter(log_descriptor) if log_descriptor is not None and loaded.settings.log.decisions else None
+        self._audit = self._make_audit()
         self._metrics = Metrics(known_labels(loaded), version=__version__, cache_sizes=self._cache_sizes)
         self._metrics.config_loaded(loaded.digest[:12], self._clocks.wall())
         self._recorders = Recorders(self._all_recorders(log_descriptor), self._recorder_failed)
@@ -103,7 +106,16 @@ class App:
         if self._writer is not None and descriptor is not None:
             text = wants_text(self._loaded.settings, descriptor)
             recorders["decision_log"] = decision_log(text=text, put=self._writer.put, key=Secret(secrets.token_bytes(32)))
+        if self._loaded.settings.audit is not None:
+            recorders["audit"] = make_recorder(self._put_event, self._loaded)
         return recorders
+
+    def _make_audit(self) -> AuditWriter | None:
+        return make_writer(self._loaded, self._clocks)
+
+    def _put_event(self, event: bytes) -> None:
+        assert self._audit is not None
+        self._audit.put(event)
 
     # --- life
 
@@ -119,6 +131,8 @@ class App:
             raise StartError(f"certificate files cannot be used: {error}") from error
         self._listener = self._make_listener(service)
         self._metrics.watch(*self._readings(self._listener))
+        if self._audit is not None:
+            self._audit.start()
         await self._open_listeners(self._loaded.settings, self._listener)
         self._watching = asyncio.create_task(self._certificates.watch())
 
@@ -166,8 +180,12 @@ class App:
 
     def _checks(self) -> Mapping[str, ReadyCheck]:
         checks = {"traffic_listener": listening(lambda: self._accepting)}
-        store = self._store
-        return checks if store is None else {**checks, "state": lambda: store_readiness(store)}
+        store, audit = self._store, self._audit
+        if store is not None:
+            checks["state"] = lambda: store_readiness(store)
+        if audit is not None:
+            checks["audit"] = lambda: audit_readiness(audit)
+        return checks
 
     async def _open_listeners(self, settings: Settings, listener: Listener) -> None:
         routes = AdminApi(self._backend(listener), self._decisions(), self._exposition()).routes()
@@ -213,6 +231,8 @@ class App:
             await self._admin.stop()
         if self._writer is not None:
             self._writer.close()
+        if self._audit is not None:
+            self._audit.close()
         self._close_store()
         return finished
 
@@ -253,7 +273,7 @@ class App:
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
         scores = self._scores.readings(self._loaded.settings.vendors, sorted(known_labels(self._loaded).clients))
-        others = (self._writer, self._store, self._rewrites, self._discoveries)
+        others = (self._writer, self._store, self._rewrites, self._discoveries, self._audit)
         return (
             *own,
             *scores,

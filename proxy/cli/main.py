@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from proxy import __version__
+from proxy.cli.audit_commands import audit
 from proxy.cli.commands import COMMANDS
 from proxy.cli.exits import OK, UNEXPECTED
 from proxy.cli.logs import place_of
@@ -18,7 +19,7 @@ from proxy.cli.logs import place_of
 DEBUG: Final = "SCOPEGATE_DEBUG"
 
 
-@click.group(commands=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(commands=(*COMMANDS, audit), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="scopegate %(version)s")
 @click.pass_context
 def scopegate(context: click.Context) -> None:
@@ -31,7 +32,7 @@ def scopegate(context: click.Context) -> None:
 
     \b
     Exit codes: 0 fine (explain: permit), 1 unexpected error, 2 usage,
-    3 explain says deny, 4 configuration invalid, 5 explain cannot tell.
+    3 explain says deny or audit verify found damage, 4 configuration invalid, 5 explain cannot tell.
     """
     if os.environ.get("NO_COLOR"):
         context.color = False

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
     _AddressType = click.ParamType[Address]
     _MethodType = click.ParamType[str]
+    _LineHashType = click.ParamType[tuple[int, bytes]]
 else:
-    _AddressType = _MethodType = click.ParamType  # generic for type checkers in every version, at run time only in new ones
+    _AddressType = _MethodType = _LineHashType = click.ParamType  # generic for type checkers in every version, at run time only in new ones
 
+_LINE_HASH: Final = re.compile(r"([1-9][0-9]{0,17}):([0-9A-Fa-f]{64})")
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -51,8 +53,22 @@ class MethodParameter(_MethodType):
         return method
 
 
+class LineHashParameter(_LineHashType):
+    """NUMBER:HASH."""
+
+    name = "NUMBER:HASH"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, bytes]:
+        """Read what `audit verify` prints about a last line."""
+        found = _LINE_HASH.fullmatch(str(value))
+        if found is None:
+            self.fail("must be a line's number, a colon and its hash of 64 hexadecimal digits, as audit verify prints it", param, ctx)
+        return int(found[1]), found[2].lower().encode()
+
+
 ADDRESS: Final = AddressParameter()
 METHOD: Final = MethodParameter()
+LINE_HASH: Final = LineHashParameter()
 
 
 def format_option(command: _Command) -> _Command:

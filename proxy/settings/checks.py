@@ -23,16 +23,8 @@ def _present(_value: object) -> bool:
     return True
 
 
-def _more_than_one(value: object) -> bool:
-    try:
-        return float(str(value)) > 1
-    except ValueError:
-        return False
-
-
 NOT_SERVED: Final[Mapping[tuple[str, ...], tuple[Callable[[object], bool], str]]] = {
     ("shared_state",): (_present, "is not available in this version; remove it"),
-    ("audit",): (_present, "is not available in this version; remove it"),
     ("clients", EACH, "authenticate", "mtls_san"): (_present, "is not available in this version; remove it and use api_key_sha256"),
 }
 """Parts of the contract that are refused rather than ignored. A version that serves one deletes its line."""

@@ -275,6 +275,30 @@ class ReadinessSettings(Section):
     keep_days: WholeNumber = Field(default=90, ge=1, le=3650, description="Days for which scores are kept after their last call.")
 
 
+class AuditSettings(Section):
+    """The audit log: one OCSF event per decision, chained by hashes."""
+
+    path: PathField = Field(description="The file, relative to this one. Full files get .000001 and so on added to the name.")
+    key: KeysField | None = Field(
+        default=None,
+        description="Key of the chain: 32 bytes as 64 hexadecimal digits or in base64; of several the last one is used. With it, only "
+        "who has the key can make a chain anew. Take it from ${VAR} or ${file:/path}.",
+    )
+    max_bytes: WholeNumber = Field(
+        default=268_435_456, ge=1_048_576, le=2**40, description="Size at which a file is full and the next one begins, in bytes."
+    )
+    keep_files: WholeNumber = Field(default=0, ge=0, le=100_000, description="Most full files that are kept; 0 keeps all.")
+    fsync: Literal["never", "interval", "batch"] = Field(
+        default="interval",
+        description="When the disk is told to keep what was written: never, every fsync_interval_s, or after each batch.",
+    )
+    fsync_interval_s: Seconds = Field(default=1, description="Seconds between two fsyncs where fsync is interval.")
+    max_queued: WholeNumber = Field(
+        default=20_000, ge=100, le=1_000_000, description="Most events that wait for the disk; more are counted and told as a gap."
+    )
+    subjects: bool = Field(default=True, description="Whether the token's user is named where it is known.")
+
+
 class LogSettings(Section):
     """What is written to standard output."""
 
@@ -304,6 +328,7 @@ class Settings(Section):
         default=(), description="The internal apps. Without any, every caller is 'anonymous'."
     )
     state: StateSettings | None = Field(default=None, description="The embedded store; without it, a restart forgets what was learned.")
+    audit: AuditSettings | None = Field(default=None, description="The audit log; without it, decisions are only in the decision log.")
     limits: LimitSettings = Field(default_factory=LimitSettings, description="Sizes, counts and waiting times that apps cannot exceed.")
     readiness: ReadinessSettings = Field(default_factory=ReadinessSettings, description="When an operation is ready to be enforced.")
     log: LogSettings = Field(default_factory=LogSettings, description="The log on standard output.")

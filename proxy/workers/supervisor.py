@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from proxy.admin.backend import KnownToken, ReadyCheck
@@ -26,6 +27,7 @@ from proxy.wire.listener import Listener
 from proxy.wire.service import Service
 from proxy.workers.asked import METRICS, SAVE, ask_decision, ask_decisions, merge_decisions
 from proxy.workers.attention import AttentiveClocks
+from proxy.workers.auditing import EVENT, LOST, take_event, take_losses
 from proxy.workers.crew import Crew, RecordHandler
 from proxy.workers.door import BACKLOG
 from proxy.workers.journal import Journal
@@ -58,6 +60,9 @@ class Supervisor(App):
         self._crew: Crew | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._handlers: dict[str, RecordHandler] = {}
+        if self._audit is not None:
+            self.handle(EVENT, partial(take_event, self._audit))
+            self.handle(LOST, partial(take_losses, self._audit))
 
     def handle(self, kind: str, handler: RecordHandler) -> None:
         """Have `handler` called with each record that a worker sends as `kind` (see `Link.send`). Call it before `start`."""

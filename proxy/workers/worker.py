@@ -19,6 +19,7 @@ from proxy.wire.listener import Listener
 from proxy.wire.service import Service
 from proxy.workers.asked import METRICS, SAVE, answer_decisions
 from proxy.workers.attention import AttentiveClocks, LearnerInTurns
+from proxy.workers.auditing import AuditSender
 from proxy.workers.door import SharedListener
 from proxy.workers.frames import Frame, Kind, pack_number, unpack_number, unpack_records
 from proxy.workers.journal import Journal
@@ -48,6 +49,7 @@ class WorkerApp(App):
         self._shared = shared
         self._number = equipment.number
         self._link = Link(equipment.link, self._take)
+        self._audit_sender = AuditSender(self._link.send, self._clocks.wall)
         self._journal = Journal(shared.memory, shared.lock)
         self._fingerprint_secret: Secret | None = None
         self._received: list[bytes] = []
@@ -78,6 +80,7 @@ class WorkerApp(App):
         await self._asked_to_end.wait()
         await self._drain()
         self._scores.save()
+        self._audit_sender.tell_losses()
         await self._tell_numbers()
         self._link.tell(Kind.ENDED, pack_number(self.cut_connections))
         await self._link.flush(_FLUSH_S)
@@ -102,9 +105,16 @@ class WorkerApp(App):
 
     def _look_around(self) -> None:
         self._spreading.catch_up()
+        self._audit_sender.tell_losses()
         asyncio.get_running_loop().call_later(LOOK_AROUND_S, self._look_around)
 
     # --- how it differs from a proxy of its own
+
+    def _make_audit(self) -> None:
+        """The supervisor writes the audit log."""
+
+    def _put_event(self, event: bytes) -> None:
+        self._audit_sender.put(event)
 
     async def _open_store(self) -> None:
         """The supervisor keeps what is learned."""

@@ -238,6 +238,7 @@ async def test_nothing_that_is_written_has_a_secret(
             mode=mode,
             clients=CLIENTS,
             log={"format": log_format, "decisions": True},
+            audit={"path": str(tmp_path / "audit.jsonl")},
         )
         async with house_with as house:
             walk = Walk(house, written)
@@ -248,10 +249,14 @@ async def test_nothing_that_is_written_has_a_secret(
     assert decisions[mode] <= {decision for _, decision in walk.seen}
     assert {200, 400, 401, 403, 404, 502, 504} <= {status for status, _ in walk.seen}
     lines = log.read_bytes()
+    events = (tmp_path / "audit.jsonl").read_bytes()
     assert lines.count(b"\n") > 60
+    assert events.count(b'{"class_uid":6003,') > 60
     out, err = capfd.readouterr()
     for place, data in (
         ("decision log", lines),
+        ("audit log", events),
+        ("audit head", (tmp_path / "audit.jsonl.head").read_bytes()),
         ("standard output", out.encode()),
         ("standard error", err.encode()),
         ("logging", caplog.text.encode()),

@@ -27,6 +27,7 @@ listen: 127.0.0.1:0
 admin: {listen: "127.0.0.1:0"}
 state: {path: scopegate.db}
 tls: {cert_file: secret/tls.crt, key_file: secret/tls.key}
+audit: {path: audit.jsonl}
 vendors:
   ringcentral:
     kind: ringcentral

@@ -85,7 +85,6 @@ def vendor(line: str) -> str:
         (VENDOR + "state: {path: x, key: abc}\n", f"7:18: state.key: {NO_KEY}"),
         (VENDOR + "state: {path: x, key: 5}\n", f"7:18: state.key: {NO_KEY_TEXT}"),
         (VENDOR + "shared_state:\n", f"7:1: shared_state: {NOT_AVAILABLE}"),
-        (VENDOR + "audit: {path: x}\n", f"7:1: audit: {NOT_AVAILABLE}"),
         (VENDOR + "workers: 65\n", "7:1: workers: must be at most 64"),
         (VENDOR + "workers: 0\n", "7:1: workers: must be at least 1"),
         (vendor("rewrite_links: maybe"), "7:5: vendors.rc.rewrite_links: must be true or false"),
