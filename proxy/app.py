@@ -48,6 +48,7 @@ from proxy.telemetry.metrics import CacheSize, Metrics
 from proxy.telemetry.recent import Recent
 from proxy.telemetry.recorders import Recorder, Recorders
 from proxy.vendors.base import METHOD_OVERRIDE
+from proxy.wire.channel import circuit_readings
 from proxy.wire.listener import Listener
 from proxy.wire.rewriting import Rewrites
 from proxy.wire.service import Service
@@ -270,6 +271,7 @@ class App:
             Reading("scopegate_requests_in_flight", in_flight, lambda: _by_vendor(listener, "in_flight"), ("vendor",)),
             Reading("scopegate_requests_waiting", waiting, lambda: _by_vendor(listener, "waiting"), ("vendor",)),
             Reading("scopegate_admin_refused_total", _REFUSED_ADMIN, lambda: {(): self._access.refused}, counter=True),
+            *circuit_readings(lambda: listener.service.channels),
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
         scores = self._scores.readings(self._loaded.settings.vendors, sorted(known_labels(self._loaded).clients))

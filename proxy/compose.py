@@ -8,6 +8,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from proxy.breaker import Breaker, BreakerRules
 from proxy.certificates import Certificates
 from proxy.clients import Client
 from proxy.closing import Closer
@@ -167,8 +168,11 @@ def _clients(settings: tuple[ClientSettings, ...]) -> list[Client]:
 def _channel(name: str, settings: VendorSettings, limits: Limits, parts: Parts) -> Channel:
     timeouts = Timeouts(**settings.timeouts.model_dump())
     upstreams = {"api": settings.upstream, "token": settings.token_upstream, "media": settings.media_origin}
+    rules = BreakerRules(**settings.circuit_breaker.model_dump())
     pools = {
-        which: pool.Pool(wire_origin(origin, name, settings, parts.certificates), limits, timeouts, parts.on_bug)
+        which: pool.Pool(
+            wire_origin(origin, name, settings, parts.certificates), limits, timeouts, Breaker(rules, parts.clocks.now), parts.on_bug
+        )
         for which, origin in upstreams.items()
         if origin is not None
     }

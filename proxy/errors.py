@@ -68,6 +68,9 @@ NO_RESPONSE: Final = Fault("connection_lost", 502, "The vendor closed the connec
 
 # overload and own faults
 BUSY: Final = Fault("vendor_busy", 503, "Too many requests to this vendor are in flight (limits.max_in_flight).", retry_after=1)
+CIRCUIT_OPEN: Final = Fault(
+    "circuit_open", 503, "The vendor does not work at present, so nothing is sent to it for some seconds (circuit_breaker).", retry_after=1
+)
 FULL: Final = Fault(
     "too_many_connections", 503, "The proxy has all the connections it may have (limits.max_connections).", close=True, retry_after=1
 )
@@ -89,7 +92,10 @@ TRANSPORT_REASONS: Final = frozenset(
 )  # fmt: skip
 """The vendor was asked, or dialled, and failed."""
 
-UPSTREAM_REASONS: Final = TRANSPORT_REASONS | {BUSY.reason}
+UPSTREAM_REASONS: Final = TRANSPORT_REASONS | {BUSY.reason, CIRCUIT_OPEN.reason}
+
+DIAL_REASONS: Final = frozenset(fault.reason for fault in (UNREACHABLE, REFUSED, DNS, CERTIFICATE, TLS, CONNECT_TIMEOUT))
+"""No connection could be made, which does not depend on the request."""
 
 ALL_REASONS: Final = frozenset(value.reason for value in list(globals().values()) if isinstance(value, Fault))
 """Every reason in this table; those of refused targets and method overrides come on top (`targets`, `vendors`)."""

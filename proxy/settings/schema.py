@@ -103,6 +103,19 @@ class TimeoutSettings(Section):
     body_idle_s: Seconds = Field(default=60, description="Seconds without a byte of the vendor's body before the request is given up.")
 
 
+class CircuitBreakerSettings(Section):
+    """When a vendor that does not work is left alone for a while. Each of its hosts has a circuit of its own."""
+
+    failures: WholeNumber = Field(
+        default=10,
+        ge=0,
+        le=10_000,
+        description="Failures in a row, without any success, after which requests get 503 circuit_open at once; 0 switches this off.",
+    )
+    open_s: Seconds = Field(default=5, description="Seconds until one request may try again.")
+    server_errors: bool = Field(default=False, description="Whether answers with status 500 to 599 count as failures too.")
+
+
 class GrantSettings(Section):
     """What an operator already knows about one user: these API categories on these PBXs."""
 
@@ -157,6 +170,9 @@ class VendorSettings(Section):
         description="ringcentral only: whether the vendor is asked, once per token, what a token holds whose login was not seen.",
     )
     timeouts: TimeoutSettings = Field(default_factory=TimeoutSettings, description="How long to wait for this vendor.")
+    circuit_breaker: CircuitBreakerSettings = Field(
+        default_factory=CircuitBreakerSettings, description="When this vendor is left alone because it does not work."
+    )
     ca_file: PathField | None = Field(default=None, description="PEM file with the private CA of the upstream, relative to this file.")
     client_cert_file: PathField | None = Field(
         default=None, description="PEM file with the certificate (and chain) that the proxy shows this vendor, relative to this file."

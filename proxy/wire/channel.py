@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from proxy import errors
+from proxy.telemetry.labels import Reading, Together, Values
 from proxy.wire.limits import Limits, Timeouts
 
 if TYPE_CHECKING:
@@ -61,3 +62,18 @@ class Channel:
             turn.connection.flush()
         for pool in self.pools.values():
             pool.sweep(now)
+
+
+def circuit_readings(channels: Callable[[], Mapping[str, Channel]]) -> tuple[Reading, ...]:
+    """Return what is told about the circuits of every vendor's origins on the metrics page."""
+
+    def of_each(attribute: str) -> Values:
+        pools = ((name, origin, pool) for name, channel in channels().items() for origin, pool in channel.pools.items())
+        return {(name, origin): getattr(pool.breaker, attribute) for name, origin, pool in pools}
+
+    state, opened = "State of a circuit: 0 closed, 1 half open, 2 open.", "How often a circuit opened."
+    labels = ("vendor", "origin")
+    return (
+        Reading("scopegate_circuit_state", state, lambda: of_each("state"), labels, together=Together.MAX),
+        Reading("scopegate_circuit_opened_total", opened, lambda: of_each("opened_count"), labels, counter=True),
+    )

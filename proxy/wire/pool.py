@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from proxy import errors
+from proxy.breaker import Breaker
 from proxy.certificates import LiveContext
 from proxy.errors import Fault
 from proxy.wire.limits import Limits, Timeouts
@@ -38,8 +39,11 @@ class Origin:
 class Pool:
     """The connections to one origin. `on_bug` is told of exceptions that are ours."""
 
-    def __init__(self, origin: Origin, limits: Limits, timeouts: Timeouts, on_bug: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, origin: Origin, limits: Limits, timeouts: Timeouts, breaker: Breaker, on_bug: Callable[[BaseException], None]
+    ) -> None:
         self.origin = origin
+        self.breaker = breaker
         self.authority = origin.authority
         self.limits = limits
         self.on_bug = on_bug

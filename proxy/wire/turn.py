@@ -7,6 +7,7 @@ waiting ── start ──> answered here ────────────�
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from proxy import errors
@@ -77,8 +78,12 @@ class Turn(Download):
         assert ruling.mount is not None
         assert ruling.target is not None
         self._channel = self.service.channels[ruling.mount.vendor.name]
-        self._pool = self._channel.pools[ruling.mount.origin(ruling.target.path)]
-        self._channel.enter(self)
+        self._pool = pool = self._channel.pools[ruling.mount.origin(ruling.target.path)]
+        wait_s = pool.breaker.admit(self) if pool.breaker.troubled else 0
+        if wait_s:
+            self.fail(replace(errors.CIRCUIT_OPEN, retry_after=wait_s))
+        else:
+            self._channel.enter(self)
 
     def client_body(self, data: bytes) -> None:
         """Take a piece of the request body; after the answer it is thrown away, within a bound."""
@@ -153,6 +158,10 @@ class Turn(Download):
         outcome = await pool.dial()
         self._dial = None
         if isinstance(outcome, Fault):
+            self._not_dialled(pool, outcome)
+        elif pool.breaker.troubled:
+            pool.breaker.dialled()
+        if isinstance(outcome, Fault):
             if not self.finished:
                 self.fail(outcome)
         elif self.finished:
@@ -160,6 +169,18 @@ class Turn(Download):
         else:
             self._connected(outcome)
         self.connection.flush()
+
+    def _not_dialled(self, pool: Pool, fault: Fault) -> None:
+        if fault.reason in errors.DIAL_REASONS:
+            pool.breaker.dial_failed(self, self.begun_at)
+        elif fault is errors.NO_RESPONSE:
+            self.not_answered()
+
+    def not_answered(self) -> None:
+        """Tell the circuit breaker that the vendor took the request and gave no answer worth the name."""
+        assert self._pool is not None
+        ruling = self.ruling
+        self._pool.breaker.answer_failed(self, (ruling.client.name, ruling.peer.address), self.begun_at)
 
     def _connected(self, upstream: UpstreamConnection) -> None:
         """Send the head and what has come of the body in one piece."""
@@ -212,12 +233,15 @@ class Turn(Download):
         upstream, self.upstream = self.upstream, None
         if self.finished:
             return
+        died_in_the_pool = fault is errors.NO_RESPONSE and upstream is not None and upstream.died_in_the_pool
         if self.answered:
             self.cut(fault)
-        elif fault is errors.NO_RESPONSE and upstream is not None and upstream.died_in_the_pool and self._repeatable():
+        elif died_in_the_pool and self._repeatable():
             self._repeated = True
             self._redial()
         else:
+            if not died_in_the_pool and fault is not errors.TRUNCATED:
+                self.not_answered()
             self.fail(fault)
 
     # --- ends
@@ -289,6 +313,8 @@ class Turn(Download):
         )
         self.service.closer.close(self.ruling, result)
         self._pending = None
+        if self._pool is not None and self._pool.breaker.troubled:
+            self._pool.breaker.ended(self)
         if self.connection.upload_held:
             self.connection.hold_upload(False)
         if channel is not None and self.in_channel:
@@ -309,11 +335,13 @@ class Turn(Download):
         elif not self.request_done:
             self._check_upload(idle, timeouts.body_idle_s)
         elif idle > timeouts.response_head_s:
+            self.not_answered()
             self.fail(errors.RESPONSE_TIMEOUT)
 
     def _check_upload(self, idle: float, vendor_idle_s: float) -> None:
         if self.connection.upload_held:
             if idle > vendor_idle_s:
+                self.not_answered()
                 self.fail(errors.UPLOAD_TIMEOUT)
         elif idle > self.service.limits.body_idle_s:
             self.fail(errors.BODY_TIMEOUT)

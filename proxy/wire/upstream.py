@@ -268,6 +268,11 @@ class UpstreamConnection:
         turn = self.turn
         assert turn is not None
         self._head = head
+        breaker = self._pool.breaker
+        if status >= 500 and breaker.server_errors:
+            turn.not_answered()
+        elif breaker.troubled:
+            breaker.heard()
         self._keep = self._parser.should_keep_alive() and not (head.chunked and self._parser.get_http_version() == "1.0")
         self._no_body = no_body = has_no_body(self._method, status)
         self._until_close = not no_body and not head.chunked and head.content_length is None
