@@ -34,8 +34,8 @@ mutation: $(VENV)/.development ## change the pure core on purpose and see the te
 	HYPOTHESIS_PROFILE=ci $(BIN)/mutmut run --max-children 2
 
 requirements: ## resolve the hashed requirement files anew
-	uv pip compile pyproject.toml $(RESOLVE) -o requirements/runtime.txt
-	uv pip compile pyproject.toml --group dev -c requirements/runtime.txt $(RESOLVE) -o requirements/development.txt
+	uv pip compile pyproject.toml --extra shared $(RESOLVE) -o requirements/runtime.txt
+	uv pip compile pyproject.toml --extra shared --group dev -c requirements/runtime.txt $(RESOLVE) -o requirements/development.txt
 	uv pip compile requirements/build.in $(RESOLVE) -o requirements/build.txt
 RESOLVE := --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header
 

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import Final
 
 from proxy import __version__, errors, targets
@@ -32,6 +33,7 @@ from proxy.evidence import Ledger
 from proxy.gate import Clocks
 from proxy.handshakes import Handshakes, Secured, handshakes_reading
 from proxy.identifiers import IdMaker
+from proxy.joining import join, link_readiness, make_link
 from proxy.judge import PREDICTION_ERROR
 from proxy.keeping import make_store, store_readiness, take_over
 from proxy.proposals import Proposals
@@ -39,6 +41,8 @@ from proxy.scorekeeping import Readiness, make_scores, prediction_rules, tell_st
 from proxy.settings import ADMIN, TRAFFIC, Loaded, Settings, TlsSettings, server_tls
 from proxy.stores.embedded import EmbeddedStore
 from proxy.stores.keys import KeyFileError
+from proxy.stores.redis_wire import NotInstalledError
+from proxy.stores.shared import SharedStore
 from proxy.telemetry.audit_writer import AuditWriter
 from proxy.telemetry.decision_log import decision_log
 from proxy.telemetry.exposition import Exposition
@@ -94,6 +98,7 @@ class App:
         self._watching: asyncio.Task[None] | None = None
         self._traffic_tls: Secured | None = None
         self._admin_tls: Secured | None = None
+        self._shared_store: SharedStore | None = None
         self.port = 0
         self.admin_port = 0
 
@@ -128,7 +133,7 @@ class App:
             self._traffic_tls = self._secured(TRAFFIC, self._loaded.settings.tls)
             self._admin_tls = self._secured(ADMIN, self._loaded.settings.admin.tls)
         except CertificateError as error:
-            self._close_store()
+            await self._close_stores()
             raise StartError(f"certificate files cannot be used: {error}") from error
         self._listener = self._make_listener(service)
         self._metrics.watch(*self._readings(self._listener))
@@ -152,9 +157,6 @@ class App:
             discoveries=self._discoveries,
         )
 
-    def _fingerprint_key(self) -> Secret:
-        return self._store.keys.fingerprint_key if self._store is not None else Secret(secrets.token_bytes(32))
-
     def _make_listener(self, service: Service) -> Listener:
         return Listener(service, self.note_bug)
 
@@ -164,13 +166,22 @@ class App:
     async def _open_store(self) -> None:
         try:
             self._store = make_store(self._loaded, self._clocks, self._ledgers)
-        except KeyFileError as error:
+            self._shared_store = make_link(self._loaded, self._clocks, self.note_bug)
+        except (KeyFileError, NotInstalledError) as error:
             raise StartError(str(error)) from error
         if self._store is not None:
             await take_over(self._store, self._knowledge, self._loaded, self._ledgers)
         tell_still_in_shadow(self._scores)
+        if self._shared_store is not None:
+            join(self._shared_store, self._knowledge, self._loaded)
 
-    def _close_store(self) -> None:
+    def _fingerprint_key(self) -> Secret:
+        owner = self._shared_store or self._store
+        return owner.keys.fingerprint_key if owner is not None else Secret(secrets.token_bytes(32))
+
+    async def _close_stores(self) -> None:
+        if self._shared_store is not None:
+            await self._shared_store.close()
         if self._store is not None:
             for ledger in self._ledgers:
                 ledger.save()
@@ -180,12 +191,13 @@ class App:
         return tuple(self._loaded.settings.vendors)
 
     def _checks(self) -> Mapping[str, ReadyCheck]:
-        checks = {"traffic_listener": listening(lambda: self._accepting)}
-        store, audit = self._store, self._audit
-        if store is not None:
-            checks["state"] = lambda: store_readiness(store)
-        if audit is not None:
-            checks["audit"] = lambda: audit_readiness(audit)
+        checks: dict[str, ReadyCheck] = {"traffic_listener": listening(lambda: self._accepting)}
+        if self._store is not None:
+            checks["state"] = partial(store_readiness, self._store)
+        if self._audit is not None:
+            checks["audit"] = partial(audit_readiness, self._audit)
+        if self._shared_store is not None:
+            checks["shared_state"] = partial(link_readiness, self._shared_store)
         return checks
 
     async def _open_listeners(self, settings: Settings, listener: Listener) -> None:
@@ -234,7 +246,7 @@ class App:
             self._writer.close()
         if self._audit is not None:
             self._audit.close()
-        self._close_store()
+        await self._close_stores()
         return finished
 
     @property
@@ -275,7 +287,7 @@ class App:
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
         scores = self._scores.readings(self._loaded.settings.vendors, sorted(known_labels(self._loaded).clients))
-        others = (self._writer, self._store, self._rewrites, self._discoveries, self._audit)
+        others = (self._writer, self._store, self._shared_store, self._rewrites, self._discoveries, self._audit)
         return (
             *own,
             *scores,

@@ -151,7 +151,7 @@ class Observer(Protocol):
         """Hear that such a tie was given up."""
 
     def gone(self, fingerprint: Fingerprint) -> None:
-        """Hear that nothing more is known about a token, not even its chain: forgotten, ended or evicted."""
+        """Hear that nothing more is known about a token, not even its chain: forgotten (known or not), ended or evicted."""
 
     def cleared(self) -> None:
         """Hear that everything was forgotten."""
@@ -264,10 +264,10 @@ class GrantStore:
         return self._chain_of.get(fingerprint)
 
     def forget(self, fingerprint: Fingerprint) -> bool:
-        """Forget one token; say whether it was known."""
+        """Forget one token; say whether it was known. Observers hear of it in any case: somebody else may know it."""
         known = self._entries.pop(fingerprint, None) is not None
-        if self._untie(fingerprint) or known:
-            self.observer.gone(fingerprint)
+        self._untie(fingerprint)
+        self.observer.gone(fingerprint)
         return known
 
     def forget_chain(self, chain: str) -> int:
@@ -286,12 +286,11 @@ class GrantStore:
         self.observer.cleared()
         return count
 
-    def _untie(self, fingerprint: Fingerprint) -> bool:
+    def _untie(self, fingerprint: Fingerprint) -> None:
         chain = self._chain_of.pop(fingerprint, None)
         if chain is None:
-            return False
+            return
         members = self._chains[chain]
         members.remove(fingerprint)
         if not members:
             del self._chains[chain]
-        return True

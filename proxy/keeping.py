@@ -14,6 +14,7 @@ from proxy.gate import Clocks
 from proxy.settings import Loaded
 from proxy.stores.basis import knowledge_basis
 from proxy.stores.embedded import EmbeddedStore, StoreOptions
+from proxy.stores.fanout import listen
 from proxy.stores.keys import KeyFile, Keys
 from proxy.stores.loading import Expected
 from proxy.stores.timeline import Anchor
@@ -36,11 +37,17 @@ def make_store(loaded: Loaded, clocks: Clocks, ledgers: Iterable[Ledger] = ()) -
 
 
 def _expected(loaded: Loaded) -> dict[str, Expected]:
-    limit = loaded.settings.limits.max_known_tokens
+    limit, suffix = loaded.settings.limits.max_known_tokens, _fingerprint_suffix(loaded)
     return {
-        name: Expected(knowledge_basis(vendor.kind, loaded.catalogs[name], vendor.grants_as_mappings()), limit)
+        name: Expected(knowledge_basis(vendor.kind, loaded.catalogs[name], vendor.grants_as_mappings()) + suffix, limit)
         for name, vendor in loaded.settings.vendors.items()
     }
+
+
+def _fingerprint_suffix(loaded: Loaded) -> str:
+    """Tokens are fingerprinted with the key of the shared store where it has its own: then rows of another key mean nothing."""
+    shared = loaded.settings.shared_state
+    return "" if shared is None or shared.key is None else f"/{Keys(shared.key).root}"
 
 
 async def take_over(
@@ -56,7 +63,7 @@ async def take_over(
         grants, memory = knowledge.of(name, loaded.settings.limits.max_known_tokens)
         if found.done() and name in found.result():
             found.result()[name].fill(grants, memory)
-        grants.observer = memory.observer = store.watcher(name)
+        listen(grants, memory, store.watcher(name))
     remembered = found.result().values() if found.done() else ()
     for ledger in ledgers:
         ledger.restore(row for each in remembered for row in reversed(each.evidence.get(ledger.kind, ())))

@@ -24,7 +24,6 @@ def _present(_value: object) -> bool:
 
 
 NOT_SERVED: Final[Mapping[tuple[str, ...], tuple[Callable[[object], bool], str]]] = {
-    ("shared_state",): (_present, "is not available in this version; remove it"),
     ("clients", EACH, "authenticate", "mtls_san"): (_present, "is not available in this version; remove it and use api_key_sha256"),
 }
 """Parts of the contract that are refused rather than ignored. A version that serves one deletes its line."""
@@ -74,6 +73,7 @@ def cross_checks(data: object) -> Iterator[Finding]:
     """Find contradictions between settings."""
     yield from _same_listener(data)
     yield from _open_admin(data)
+    yield from _shared_state(data)
     yield from _vendors(data)
     yield from _listeners_tls(data)
     yield from _same_mounts(data)
@@ -109,6 +109,21 @@ def _address(text: str) -> Address | None:
         return parse_address(text)
     except ValueError:
         return None
+
+
+def _shared_state(data: object) -> Iterator[Finding]:
+    for path, shared in _matching(data, ("shared_state",), ()):
+        if not isinstance(shared, dict):
+            continue
+        state = data.get("state") if isinstance(data, dict) else None
+        if shared.get("key") is None and (not isinstance(state, dict) or state.get("key") is None):
+            yield (
+                path,
+                "needs a key that all replicas have: set shared_state.key or state.key (openssl rand -base64 32 makes one)",
+            )
+        url = shared.get("url")
+        if shared.get("ca_file") is not None and isinstance(url, str) and not url.startswith("rediss:"):
+            yield (*path, "ca_file"), "is for rediss:// only"
 
 
 def _vendors(data: object) -> Iterator[Finding]:

@@ -153,7 +153,11 @@ class _Files:
         """Read them all."""
         for name, vendor in _vendor_rows(self._expanded.data):
             self._catalog(name, vendor)
-            self._ca_file(name, vendor)
+            self._ca_file(vendor, ("vendors", name, "ca_file"))
+        data = self._expanded.data
+        shared = data.get("shared_state") if isinstance(data, dict) else None
+        if isinstance(shared, dict):
+            self._ca_file(shared, ("shared_state", "ca_file"))
 
     def _catalog(self, name: str, vendor: Mapping[str, object]) -> None:
         path, key = self._catalog_path(vendor), ("vendors", name, "catalog")
@@ -185,8 +189,8 @@ class _Files:
         if kind in KINDS and kind not in ("generic", catalog.vendor):
             self.problems.append(self._document.problem(key, f"the catalogue is not about vendor {kind}"))
 
-    def _ca_file(self, name: str, vendor: Mapping[str, object]) -> None:
-        value, key = vendor.get("ca_file"), ("vendors", name, "ca_file")
+    def _ca_file(self, section: Mapping[str, object], key: KeyPath) -> None:
+        value = section.get("ca_file")
         if not isinstance(value, str) or not value.isprintable() or not value or key in self._expanded.failed:
             return
         path = Path(self._directory, value)

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 
 from proxy.model import Mode, OnUnknown
 from proxy.settings.allow_schema import AllowSettings
+from proxy.settings.shared_state import SharedStateSettings
 from proxy.settings.values import (
     Address,
     AddressField,
@@ -345,6 +346,9 @@ class Settings(Section):
     )
     state: StateSettings | None = Field(default=None, description="The embedded store; without it, a restart forgets what was learned.")
     audit: AuditSettings | None = Field(default=None, description="The audit log; without it, decisions are only in the decision log.")
+    shared_state: SharedStateSettings | None = Field(
+        default=None, description="The store that replicas share (Redis or Valkey); without it, each one learns for itself."
+    )
     limits: LimitSettings = Field(default_factory=LimitSettings, description="Sizes, counts and waiting times that apps cannot exceed.")
     readiness: ReadinessSettings = Field(default_factory=ReadinessSettings, description="When an operation is ready to be enforced.")
     log: LogSettings = Field(default_factory=LogSettings, description="The log on standard output.")

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from proxy.credentials import Fingerprint
-from proxy.grants import Knowledge, Observer
-from proxy.memory import MemoryObserver, UserRecord
+from proxy.grants import GrantStore, Knowledge, Observer
+from proxy.memory import MemoryObserver, UserRecord, VendorMemory
 from proxy.model import RefusalTemplate
 
 
@@ -75,3 +75,10 @@ class Fanout:
     def user_gone(self, user_id: str) -> None:
         """Tell that nothing is known of a user any more."""
         self._tell(lambda observer: observer.user_gone(user_id))
+
+
+def listen(grants: GrantStore, memory: VendorMemory, observer: KnowledgeObserver) -> None:
+    """Let one more observer hear of every change of a vendor's store and memory."""
+    fanout = grants.observer if isinstance(grants.observer, Fanout) else Fanout()
+    fanout.add(observer)
+    grants.observer = memory.observer = fanout

@@ -44,6 +44,11 @@ class Keys:
         self._ciphers = {_key_id(key): AESGCM(_derived(key, b"rows").reveal()) for key in generations}
         self._newest = _key_id(generations[-1])
 
+    @property
+    def root(self) -> str:
+        """Return 16 hexadecimal digits that tell the holders of one key from others; they tell nothing of the key."""
+        return self._root.hex()
+
     def hidden(self, text: str) -> bytes:
         """Return 16 bytes that stand for `text` (a user) in the open part of a row."""
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), key=self._index_key.reveal(), digest_size=16).digest()

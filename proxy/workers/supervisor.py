@@ -77,6 +77,8 @@ class Supervisor(App):
         self._spreading = Spreading(self._journal, self._shared.vendors, self._knowledge, self._lost, self.note_bug)
         self._scoreboard = Scoreboard(self._scores, self._spreading)
         self.handle(SCORE, self._scoreboard.take)
+        if self._shared_store is not None:
+            self._shared_store.turn = self._spreading.turn
 
     def _lost(self) -> None:
         """The journal went on too far: nobody may deny on what this copy could bring back."""

@@ -17,6 +17,19 @@ def vendor(line: str) -> str:
     return VENDOR + f"    {line}\n"
 
 
+KEY = "ab" * 32
+NO_COMMON_KEY = "needs a key that all replicas have: set shared_state.key or state.key (openssl rand -base64 32 makes one)"
+NO_STORE = "must be an address such as redis://valkey.internal:6379/0, rediss://… for TLS, or unix:///run/valkey.sock"
+NO_DATABASE = "must have the number of a database as its path, or none: redis://host/1"
+NO_QUERY = "must have no query and no fragment; the database is the path (redis://host/1)"
+NO_SOCKET = "must name the whole path of the socket: unix:///run/valkey.sock"
+AT = 87
+
+
+def shared(url: str, more: str = "timeout_s: 1") -> str:
+    return VENDOR + f"shared_state: {{key: {KEY}, url: '{url}', {more}}}\n"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -84,7 +97,18 @@ def vendor(line: str) -> str:
         (VENDOR + "state: {path: x, max_bytes: 5}\n", "7:18: state.max_bytes: must be at least 1048576"),
         (VENDOR + "state: {path: x, key: abc}\n", f"7:18: state.key: {NO_KEY}"),
         (VENDOR + "state: {path: x, key: 5}\n", f"7:18: state.key: {NO_KEY_TEXT}"),
-        (VENDOR + "shared_state:\n", f"7:1: shared_state: {NOT_AVAILABLE}"),
+        (VENDOR + f"shared_state: {{key: {KEY}}}\n", "7:1: shared_state.url: is required"),
+        (VENDOR + "shared_state: {url: 'redis://h'}\n", f"7:1: shared_state: {NO_COMMON_KEY}"),
+        (VENDOR + "shared_state: {url: 'redis://h'}\nstate: {path: x}\n", f"7:1: shared_state: {NO_COMMON_KEY}"),
+        (shared("redis://secret@"), f"7:{AT}: shared_state.url: {NO_STORE}"),
+        (shared("http://secret"), f"7:{AT}: shared_state.url: {NO_STORE}"),
+        (shared("redis://secret:0"), f"7:{AT}: shared_state.url: {NO_STORE}"),
+        (shared("redis://secret:99999"), f"7:{AT}: shared_state.url: {NO_STORE}"),
+        (shared("redis://se cret"), f"7:{AT}: shared_state.url: {NO_STORE}"),
+        (shared("redis://h/secret"), f"7:{AT}: shared_state.url: {NO_DATABASE}"),
+        (shared("redis://h?ssl=no"), f"7:{AT}: shared_state.url: {NO_QUERY}"),
+        (shared("unix://secret"), f"7:{AT}: shared_state.url: {NO_SOCKET}"),
+        (shared("redis://h", "timeout_s: 0"), "7:105: shared_state.timeout_s: must be greater than 0"),
         (VENDOR + "workers: 65\n", "7:1: workers: must be at most 64"),
         (VENDOR + "workers: 0\n", "7:1: workers: must be at least 1"),
         (vendor("rewrite_links: maybe"), "7:5: vendors.rc.rewrite_links: must be true or false"),
@@ -97,6 +121,13 @@ def vendor(line: str) -> str:
 )
 def test_a_mistake_is_named_with_its_position_and_key(tmp_path: Path, text: str, problem: str) -> None:
     assert problems(tmp_path, text) == [problem]
+
+
+def test_a_ca_file_is_for_encrypted_connections_and_must_be_one(tmp_path: Path) -> None:
+    assert problems(tmp_path, shared("redis://h", "ca_file: catalog.yaml")) == [
+        "7:105: shared_state.ca_file: is for rediss:// only",
+        "7:105: shared_state.ca_file: the file holds no usable PEM certificates",
+    ]
 
 
 def test_a_client_certificate_is_refused_and_a_key_asked_for(tmp_path: Path) -> None:
