@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from proxy.workers.worker import SupervisorGoneError, WorkerApp
 
 def serve(file: Path, listen: Address | None, admin: Address | None, workers: int | None = None) -> int:
     """Run the proxy that `file` describes until a signal ends it."""
+    forbid_core_dumps()
     loaded = load_settings(file, os.environ)
     if isinstance(loaded, Problems):
         click.echo(str(loaded), err=True)
@@ -39,6 +41,17 @@ def serve(file: Path, listen: Address | None, admin: Address | None, workers: in
     if loaded.settings.workers == 1:
         return run(_serve(loaded, lambda: App(loaded, output_descriptor())))
     return _serve_with_workers(loaded)
+
+
+def forbid_core_dumps() -> None:
+    """Let no crash write the memory to a disk: tokens on their way are in it. Workers inherit this.
+
+    One byte, not none: Linux hands a dump to a program (core(5), `core_pattern`) whatever the limit is, except for a limit of one byte.
+    """
+    bound = 1 if sys.platform == "linux" else 0
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    bound = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
+    resource.setrlimit(resource.RLIMIT_CORE, (bound, bound))
 
 
 def _serve_with_workers(loaded: Loaded) -> int:

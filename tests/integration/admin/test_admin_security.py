@@ -62,6 +62,7 @@ async def test_every_answer_has_the_security_headers(client: Session, method: st
         assert response.status == status
         assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
         assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert response.headers["Cache-Control"] == "no-store"
         assert response.headers["Server"] == "scopegate"
         assert not [name for name in response.headers if name.lower().startswith("access-control-")]

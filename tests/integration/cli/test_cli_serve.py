@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sys
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -49,6 +51,16 @@ async def test_tells_where_it_listens_and_writes_decisions_to_standard_output_on
     assert [(line["operation"], line["status"]) for line in lines] == [("readCompanyCallLog", 200)]
     assert "marked-token" not in output + errors + "".join(running.told)
     assert "call-log" not in errors
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the limits where Linux tells them")
+async def test_a_crash_leaves_no_memory_on_a_disk(configured: WriteConfiguration) -> None:
+    async with serving(configured()) as running:
+        limits = await asyncio.to_thread(Path(f"/proc/{running.process.pid}/limits").read_text)
+        (line,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
+        running.send(signal.SIGTERM)
+        await running.end()
+    assert all(int(limit) <= 1 for limit in line.split()[4:6])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
