@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 
 from proxy.catalog import Catalog
 from proxy.evidence import NOWHERE, SAVE_EVERY_S, Sink
-from proxy.model import Operation
+from proxy.model import Operation, Permit
 from proxy.score_rows import FalseDenial, Implied, Key, Row, decode, demotion_key, encode_demotion, requirement_digest, row_key, totals
 from proxy.scoring import CAUSES, NOT_SCORED, SCORES, Cause, Score, is_deniable, score
-from proxy.telemetry.exchange import Exchange, Outcome
+from proxy.telemetry.exchange import Actual, Exchange, Outcome
 from proxy.telemetry.labels import Reading, Together, Values
 
 MAX_ROWS: Final = 20_000
@@ -43,6 +43,7 @@ class _Cell(NamedTuple):
     cause: int
 
 
+_ACCEPTED: Final = Actual.ACCEPTED
 _NOWHERE: Final = _Cell(None, 0, -1)
 _FULL: Final = _Cell(None, 0, -1)
 
@@ -61,6 +62,8 @@ class Scores:
         self._digests: dict[tuple[str, Operation], str] = {}
         self._current: dict[tuple[str, str], str] = {}
         self._demoted: dict[str, dict[str, FalseDenial]] = {}
+        self._permits: dict[tuple[str, str, Operation | None], _Cell] = {}
+        """The cells of correct permits, at most one for each row."""
         self._era = object()
         """The key of these cells in recorders' scratch space; a new one makes all remembered cells forgotten."""
         self._retired: Counter[tuple[str, ...]] = Counter()
@@ -84,7 +87,7 @@ class Scores:
         memo = exchange.memo
         cell: _Cell | None = memo.get(self._era) if memo is not None else None
         if cell is None:
-            cell = self._cell(exchange)
+            cell = self._accepted_cell(exchange) or self._cell(exchange)
             if memo is not None and cell is not _FULL:
                 memo[self._era] = cell
         row = cell.row
@@ -94,9 +97,21 @@ class Scores:
         if cell.cause >= 0:
             row.causes[cell.cause] += 1
         at = exchange.started_at
-        row.last = at if at > row.last else row.last  # noqa: FURB136 - calling max() costs more
+        if at > row.last:
+            row.last = at
+        elif at < row.first:
+            row.first = at
         if at >= row.save_at:
             self._keep(row, at)
+
+    def _accepted_cell(self, exchange: Exchange) -> _Cell | None:
+        """Return the cell of what is most frequent by far, an accepted request that was predicted to be, if it is known."""
+        if type(exchange.prediction) is not Permit or exchange.actual is not _ACCEPTED or exchange.fault:
+            return None
+        status = exchange.status
+        if not 200 <= status < 300 or status == 207:
+            return None
+        return self._permits.get((exchange.vendor, exchange.client, exchange.row))
 
     def _cell(self, exchange: Exchange) -> _Cell:
         """Return where to count; a false denial is dealt with on the way, because no two exchanges share the memory of one."""
@@ -110,7 +125,12 @@ class Scores:
         row = self._row(Key(exchange.vendor, exchange.client, operation.id), digest, exchange.started_at)
         if scored.score is Score.FALSE_DENIAL:
             self._prove_false(exchange, digest, row)
-        return _FULL if row is None else _Cell(row, _SCORE_AT[scored.score], _CAUSE_AT[scored.cause])
+        if row is None:
+            return _FULL
+        cell = _Cell(row, _SCORE_AT[scored.score], _CAUSE_AT[scored.cause])
+        if scored.score is Score.CORRECT_PERMIT:
+            self._permits[exchange.vendor, exchange.client, operation] = cell
+        return cell
 
     def _row(self, key: Key, digest: str, at: float) -> Row | None:
         row = self._rows.get(key)
@@ -118,8 +138,6 @@ class Scores:
             self.unrecorded += 1
         elif row is None:
             row = self._rows[key] = Row(key, digest, at)
-        elif at < row.first:
-            row.first = at
         return row
 
     def _prove_false(self, exchange: Exchange, digest: str, row: Row | None) -> None:
@@ -212,6 +230,7 @@ class Scores:
             del self._rows[row.key]
             self._retired.update(totals(row))
             self.sink.gone(row.key.vendor, row_key(row.key))
+        self._permits.clear()
         self._era = object()
 
     # --- keeping

@@ -62,6 +62,12 @@ _CORRECT_PERMIT: Final = Scored(Score.CORRECT_PERMIT)
 _CORRECT_DENIAL: Final = Scored(Score.CORRECT_DENIAL)
 _UNFORESEEN: Final = Scored(Score.UNFORESEEN)
 
+# reading a member off its class is slow in Python 3.11, and so is making a union for each look
+_NOT_SENT: Final = Actual.NOT_SENT
+_REFUSED_PERMISSION: Final = Actual.REFUSED_PERMISSION
+_OK: Final = ResponseKind.OK
+_BEARER: Final = Auth.BEARER
+_JUDGED: Final = (Permit, Deny, Indeterminate)
 _BY_KIND: Final = {
     ResponseKind.PERMISSION: Cause.OTHER_PERMISSION,
     ResponseKind.AUTH: Cause.AUTH,
@@ -79,41 +85,45 @@ class _Answer(StrEnum):
     REFUSED = "refused"
 
 
+_ACCEPTED: Final = _Answer.ACCEPTED
+_REFUSED: Final = _Answer.REFUSED
+
+
 def score(exchange: Exchange) -> Scored:
     """Score the prediction of one exchange by the vendor's answer."""
     prediction = exchange.prediction
-    if exchange.actual is Actual.NOT_SENT or not isinstance(prediction, Permit | Deny | Indeterminate):
+    if exchange.actual is _NOT_SENT or not isinstance(prediction, _JUDGED):
         return NOT_SCORED
     if not is_deniable(prediction.operation):
         return NOT_SCORED
     answer = _read(exchange)
     if isinstance(prediction, Indeterminate):
-        return _UNFORESEEN if answer is _Answer.REFUSED and prediction.why != RECHECK else NOT_SCORED
+        return _UNFORESEEN if answer is _REFUSED and prediction.why != RECHECK else NOT_SCORED
     if isinstance(answer, Cause):
         return Scored(Score.NOT_COMPARABLE, answer)
     if isinstance(prediction, Deny):
-        return _accepted_denial(exchange, prediction) if answer is _Answer.ACCEPTED else _refused_denial(exchange, prediction)
-    if answer is _Answer.ACCEPTED:
+        return _accepted_denial(exchange, prediction) if answer is _ACCEPTED else _refused_denial(exchange, prediction)
+    if answer is _ACCEPTED:
         return _CORRECT_PERMIT
     return Scored(Score.MISSED_DENIAL, Cause.PRESUMED if prediction.presumed else Cause.NONE)
 
 
 def is_deniable(operation: Operation) -> bool:
     """Say whether any prediction can deny this operation; where none can, calls of it say nothing about denials."""
-    return operation.auth is Auth.BEARER and not isinstance(operation.requirement, AnyToken)
+    return operation.auth is _BEARER and not isinstance(operation.requirement, AnyToken)
 
 
 def _read(exchange: Exchange) -> _Answer | Cause:
     """Say what the answer proves; a cause where it proves nothing. Only a whole 2xx is an acceptance, as for learning."""
     if exchange.fault or exchange.answered_by != "vendor":
         return Cause.BROKEN_OFF
-    if exchange.actual is Actual.REFUSED_PERMISSION:
-        return _Answer.REFUSED
-    if exchange.response_kind is not ResponseKind.OK:
+    if exchange.actual is _REFUSED_PERMISSION:
+        return _REFUSED
+    if exchange.response_kind is not _OK:
         return _BY_KIND.get(exchange.response_kind, Cause.BROKEN_OFF)
     if exchange.status == 207:
         return Cause.PARTIAL
-    return _Answer.ACCEPTED if 200 <= exchange.status < 300 else Cause.REDIRECT
+    return _ACCEPTED if 200 <= exchange.status < 300 else Cause.REDIRECT
 
 
 def _accepted_denial(exchange: Exchange, deny: Deny) -> Scored:
