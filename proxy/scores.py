@@ -208,7 +208,10 @@ class Scores:
         return True
 
     def adopt(self, vendors: Mapping[str, Rules]) -> list[FalseDenial]:
-        """Take over the catalogues in force; return the demotions that ended because their operation's requirement changed."""
+        """Take over the catalogues in force; return the demotions that ended because their operation's requirement changed.
+
+        They stay in the store: should a later start bring the faulty requirement back, its denials are still known to be false.
+        """
         self._digests, self._current = {}, {}
         for vendor, rules in vendors.items():
             for operation in filter(is_deniable, rules.catalog.operations):
@@ -219,7 +222,6 @@ class Scores:
         for found in ended:
             del self._demoted[found.vendor][found.operation]
             self._lifted.add((found.vendor, found.operation))
-            self.sink.gone(found.vendor, demotion_key(found.operation))
         return ended
 
     def _is_current(self, vendor: str, operation: str, digest: str) -> bool:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from proxy.model import Mode
+from proxy.credentials import Secret
+from proxy.model import Lack, Mode
 from proxy.ruling import Ruling
-from tests.gates import House, MountPlan, client, make_head, plans
+from proxy.vendors.base import Lacks
+from tests.gates import FINGERPRINTER, House, MountPlan, client, make_head, plans
 
 LOG = "/rc/restapi/v1.0/account/~/call-log"
 RECORDING = "/rc/restapi/v1.0/account/~/recording/1"
@@ -107,3 +109,13 @@ def test_nothing_but_denials_that_are_enforced_is_sampled() -> None:
     house.hold(TOKEN, "ReadCallLog")
     house.ask("GET", LOG, token=TOKEN)
     assert sample.asked == 0
+
+
+@pytest.mark.parametrize("mode", [Mode.SHADOW, Mode.ENFORCE])
+def test_what_is_forwarded_anyway_takes_no_recheck(mode: Mode) -> None:
+    house = house_with({"call-detail-records"}, mode=mode)
+    lack = Lacks(Lack("CDR", frozenset({"pbx:acme"})), changeable=True)
+    house.learners["8x8"].apply(lack, FINGERPRINTER("8x8", Secret(TOKEN)), house.clock.moment())
+    house.clock.moved += 60.0
+    records = "/8x8/analytics/v2/call-records?pbxId=acme"
+    assert [told(house.ask("GET", records, token=TOKEN)) for _ in range(2)] == [FORWARDED, FORWARDED]

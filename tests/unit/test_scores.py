@@ -59,6 +59,15 @@ def test_shared_scratch_space_counts_each_time() -> None:
     assert counts(book) == {("app", "list"): {"correct_permit": 3}}
 
 
+@pytest.mark.parametrize(("status", "fault"), [(302, ""), (207, ""), (200, "upstream_broke_off")])
+def test_a_remembered_acceptance_is_one_only_as_long_as_the_answer_is(status: int, fault: str) -> None:
+    book = Book()
+    book.count(Score.CORRECT_PERMIT)
+    book.scores.record(book.exchange(Score.CORRECT_PERMIT)._replace(status=status, fault=fault))
+    book.count(Score.CORRECT_PERMIT)
+    assert counts(book) == {("app", "list"): {"correct_permit": 2, "not_comparable": 1}}
+
+
 def test_scratch_space_from_before_a_reset_counts_in_the_new_row() -> None:
     book = Book()
     exchange = book.exchange(Score.CORRECT_PERMIT)._replace(memo={})
@@ -224,6 +233,15 @@ def test_what_rests_on_another_requirement_is_not_taken_over() -> None:
     again = restarted(kept, "other")
     assert counts(again) == {("app", "make"): {"correct_permit": 1}}
     assert not again.scores.demoted("v")
+
+
+def test_a_faulty_requirement_that_comes_back_is_still_known_to_be_faulty() -> None:
+    kept, book = Kept(), Book()
+    book.scores.sink = kept
+    book.count(Score.FALSE_DENIAL)
+    book.adopt("other")
+    assert not restarted(kept, "other").scores.demoted("v")
+    assert set(restarted(kept).scores.demoted("v")) == {"list"}
 
 
 def test_what_was_lifted_does_not_come_back() -> None:
