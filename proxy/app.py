@@ -286,7 +286,7 @@ class App:
             *circuit_readings(lambda: listener.service.channels),
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
-        scores = self._scores.readings(self._loaded.settings.vendors, sorted(known_labels(self._loaded).clients))
+        scores = self._scores.numbers.readings(self._loaded.settings.vendors, sorted(known_labels(self._loaded).clients))
         others = (self._writer, self._store, self._shared_store, self._rewrites, self._discoveries, self._audit)
         return (
             *own,

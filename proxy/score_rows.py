@@ -10,6 +10,7 @@ import orjson
 
 from proxy.model import Operation
 from proxy.scoring import CAUSES, SCORES
+from proxy.telemetry.exchange import Exchange
 
 VERSION: Final = 1
 Implied = Mapping[str, frozenset[str]]
@@ -28,6 +29,22 @@ class FalseDenial(NamedTuple):
     status: int
     mode: str
     digest: str
+
+
+def false_denial_of(exchange: Exchange, digest: str) -> FalseDenial:
+    """Return the false denial that an exchange proves."""
+    return FalseDenial(
+        exchange.vendor,
+        exchange.operation,
+        exchange.client,
+        exchange.started_at,
+        exchange.decision_id,
+        exchange.evidence,
+        exchange.missing,
+        exchange.status,
+        exchange.mode,
+        digest,
+    )
 
 
 class Key(NamedTuple):
@@ -58,7 +75,8 @@ class Row:
         self.counts = [mine + its for mine, its in zip(self.counts, more.counts, strict=True)]
         self.causes = [mine + its for mine, its in zip(self.causes, more.causes, strict=True)]
         self.first, self.last = min(self.first, more.first), max(self.last, more.last)
-        self.false_denial = self.false_denial or more.false_denial
+        if more.false_denial is not None and (self.false_denial is None or more.false_denial.at >= self.false_denial.at):
+            self.false_denial = more.false_denial
 
     def since(self, earlier: Row) -> Row:
         """Return what was scored since this row was as `earlier`."""

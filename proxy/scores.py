@@ -6,19 +6,29 @@ enforced again, because the fault is taken to be corrected. Rows are bounded; wh
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import product
 from typing import Any, Final, NamedTuple
 
 from proxy.catalog import Catalog
 from proxy.evidence import NOWHERE, SAVE_EVERY_S, Sink
 from proxy.model import Operation, Permit
-from proxy.score_rows import FalseDenial, Implied, Key, Row, decode, demotion_key, encode_demotion, requirement_digest, row_key, totals
+from proxy.score_numbers import Numbers
+from proxy.score_rows import (
+    FalseDenial,
+    Implied,
+    Key,
+    Row,
+    decode,
+    demotion_key,
+    encode_demotion,
+    false_denial_of,
+    requirement_digest,
+    row_key,
+    totals,
+)
 from proxy.scoring import CAUSES, NOT_SCORED, SCORES, Cause, Score, is_deniable, score
 from proxy.telemetry.exchange import Actual, Exchange, Outcome
-from proxy.telemetry.labels import Reading, Together, Values
 
 MAX_ROWS: Final = 20_000
 """Rows kept (about 1 KB each): clients times operations with traffic."""
@@ -43,6 +53,7 @@ class _Cell(NamedTuple):
     cause: int
 
 
+_FALSE_AT: Final = _SCORE_AT[Score.FALSE_DENIAL]
 _ACCEPTED: Final = Actual.ACCEPTED
 _NOWHERE: Final = _Cell(None, 0, -1)
 _FULL: Final = _Cell(None, 0, -1)
@@ -66,11 +77,7 @@ class Scores:
         """The cells of correct permits, at most one for each row."""
         self._era = object()
         """The key of these cells in recorders' scratch space; a new one makes all remembered cells forgotten."""
-        self._retired: Counter[tuple[str, ...]] = Counter()
-        self._before: Counter[tuple[str, ...]] = Counter()
-        self._false: Counter[tuple[str, ...]] = Counter()
-        self._samples: Counter[str] = Counter()
-        self._lifted: set[tuple[str, str]] = set()
+        self.numbers = Numbers(self._rows, self._demoted)
         self.unrecorded = 0
         """Calls that found no room for a row of their own."""
         self.sink: Sink = NOWHERE
@@ -101,6 +108,8 @@ class Scores:
             row.last = at
         elif at < row.first:
             row.first = at
+        if cell.score == _FALSE_AT:
+            self._prove_false(exchange, row)
         if at >= row.save_at:
             self._keep(row, at)
 
@@ -114,18 +123,18 @@ class Scores:
         return self._permits.get((exchange.vendor, exchange.client, exchange.row))
 
     def _cell(self, exchange: Exchange) -> _Cell:
-        """Return where to count; a false denial is dealt with on the way, because no two exchanges share the memory of one."""
+        """Return where to count."""
         scored = score(exchange)
         operation = exchange.row
         digest = None if operation is None else self._digests.get((exchange.vendor, operation))
         if scored is NOT_SCORED or operation is None or digest is None:
             return _NOWHERE
         if exchange.outcome is Outcome.WOULD_DENY and exchange.mode == "enforce":
-            self._samples[exchange.vendor] += 1
+            self.numbers.samples[exchange.vendor] += 1
         row = self._row(Key(exchange.vendor, exchange.client, operation.id), digest, exchange.started_at)
-        if scored.score is Score.FALSE_DENIAL:
-            self._prove_false(exchange, digest, row)
         if row is None:
+            if scored.score is Score.FALSE_DENIAL:
+                self._prove_false(exchange, None)
             return _FULL
         cell = _Cell(row, _SCORE_AT[scored.score], _CAUSE_AT[scored.cause])
         if scored.score is Score.CORRECT_PERMIT:
@@ -140,20 +149,9 @@ class Scores:
             row = self._rows[key] = Row(key, digest, at)
         return row
 
-    def _prove_false(self, exchange: Exchange, digest: str, row: Row | None) -> None:
-        found = FalseDenial(
-            exchange.vendor,
-            exchange.operation,
-            exchange.client,
-            exchange.started_at,
-            exchange.decision_id,
-            exchange.evidence,
-            exchange.missing,
-            exchange.status,
-            exchange.mode,
-            digest,
-        )
-        self._false[found.vendor, found.operation] += 1
+    def _prove_false(self, exchange: Exchange, row: Row | None) -> None:
+        found = false_denial_of(exchange, self._current[exchange.vendor, exchange.operation])
+        self.numbers.false[found.vendor, found.operation] += 1
         if row is not None:
             row.false_denial, row.save_at = found, found.at
         if self.demote(found):
@@ -175,7 +173,7 @@ class Scores:
         row = self._row(more.key, more.digest, more.first)
         if row is not None:
             row.add(more)
-            self._before.update(totals(more))
+            self.numbers.before.update(totals(more))
             if more.last >= row.save_at:
                 self._keep(row, more.last)
 
@@ -202,7 +200,7 @@ class Scores:
         """Enforce an operation again and score it afresh; say whether it had been put back to shadow."""
         if self._demoted.get(vendor, {}).pop(operation, None) is None:
             return False
-        self._lifted.add((vendor, operation))
+        self.numbers.lifted.add((vendor, operation))
         self.sink.gone(vendor, demotion_key(operation))
         self._drop([row for row in self._rows.values() if row.key.vendor == vendor and row.key.operation == operation])
         return True
@@ -221,7 +219,7 @@ class Scores:
         ended = [found for found in self.demotions() if not self._is_current(found.vendor, found.operation, found.digest)]
         for found in ended:
             del self._demoted[found.vendor][found.operation]
-            self._lifted.add((found.vendor, found.operation))
+            self.numbers.lifted.add((found.vendor, found.operation))
         return ended
 
     def _is_current(self, vendor: str, operation: str, digest: str) -> bool:
@@ -230,7 +228,7 @@ class Scores:
     def _drop(self, rows: Iterable[Row]) -> None:
         for row in rows:
             del self._rows[row.key]
-            self._retired.update(totals(row))
+            self.numbers.retired.update(totals(row))
             self.sink.gone(row.key.vendor, row_key(row.key))
         self._permits.clear()
         self._era = object()
@@ -259,40 +257,4 @@ class Scores:
                 isinstance(kept, Row) and len(self._rows) < self._max and self._is_current(kept.key.vendor, kept.key.operation, kept.digest)
             ):
                 self._rows[kept.key] = kept
-                self._before.update(totals(kept))
-
-    # --- metrics
-
-    def readings(self, vendors: Iterable[str], clients: Iterable[str]) -> tuple[Reading, ...]:
-        """Return the metrics of readiness; `vendors` and `clients` are those of the configuration."""
-        vendors = tuple(vendors)
-        start: dict[tuple[str, ...], float] = {
-            (vendor, client, str(each)): 0.0 for vendor, client, each in product(vendors, clients, SCORES)
-        }
-        quiet: dict[tuple[str, ...], float] = {(vendor,): 0.0 for vendor in vendors}
-        shadowed = "Whether a proven false denial has put an operation back to shadow: 1, or 0 after it was lifted."
-        sampled = "Denials that were sent through as a sample (verify_denials)."
-        falsely = "Requests that the vendor accepted although a denial was predicted, by operation."
-        scores = "Predictions by how they compare with the vendor's answer."
-        return (
-            Reading(
-                "scopegate_scores_total", scores, lambda: {**start, **self._score_values()}, ("vendor", "client", "score"), counter=True
-            ),
-            Reading("scopegate_false_denials_total", falsely, lambda: dict(self._false), ("vendor", "operation"), counter=True),
-            Reading("scopegate_operations_demoted", shadowed, self._demoted_values, ("vendor", "operation"), together=Together.MAX),
-            Reading("scopegate_verified_denials_total", sampled, lambda: {**quiet, **self._sample_values()}, ("vendor",), counter=True),
-        )
-
-    def _score_values(self) -> Values:
-        found = Counter(self._retired)
-        for row in self._rows.values():
-            found.update(totals(row))
-        found.subtract(self._before)
-        return {labels: count for labels, count in found.items() if count}
-
-    def _demoted_values(self) -> Values:
-        lifted: dict[tuple[str, ...], float] = dict.fromkeys(self._lifted, 0.0)
-        return {**lifted, **{(found.vendor, found.operation): 1.0 for found in self.demotions()}}
-
-    def _sample_values(self) -> Values:
-        return {(vendor,): count for vendor, count in self._samples.items()}
+                self.numbers.before.update(totals(kept))

@@ -9,6 +9,7 @@ import pytest
 
 from proxy.model import OneOf, Operation, ResourceRule
 from proxy.score_rows import decode, requirement_digest
+from proxy.scores import Rules, Scores
 from proxy.scoring import SCORES, Score
 from tests.fakes.scored import DAY, START, Book, rows
 
@@ -38,7 +39,7 @@ def counts(book: Book) -> dict[tuple[str, str], dict[str, int]]:
 
 
 def value(book: Book, metric: str) -> dict[tuple[str, ...], float]:
-    readings = book.scores.readings(["v"], ["app"])
+    readings = book.scores.numbers.readings(["v"], ["app"])
     (found,) = [reading.read() for reading in readings if reading.name == metric]
     return {labels: number for labels, number in found.items() if number}
 
@@ -276,3 +277,25 @@ def test_samples_are_counted() -> None:
     book.scores.record(book.exchange(Score.CORRECT_DENIAL, mode="enforce"))
     book.count(Score.CORRECT_DENIAL)
     assert value(book, "scopegate_verified_denials_total") == {("v",): 1}
+
+
+def test_rows_of_two_processes_add_up_and_the_newest_false_denial_stays() -> None:
+    one, two = Book(), Book()
+    one.count(Score.FALSE_DENIAL, at=START + 5)
+    two.count(Score.FALSE_DENIAL, at=START + 9)
+    two.count(Score.CORRECT_PERMIT, 2, at=START)
+    (home,), (more,) = one.scores.rows(START), two.scores.rows(START)
+    one.scores.add(more)
+    assert counts(one) == {("app", "list"): {"false_denial": 2, "correct_permit": 2}}
+    assert (home.first, home.last) == (START, START + 9)
+    assert home.false_denial == more.false_denial
+    assert value(one, "scopegate_scores_total") == {("v", "app", "false_denial"): 1}
+
+
+def test_a_false_denial_is_counted_before_anybody_hears_of_it() -> None:
+    seen: list[list[int]] = []
+    scores = Scores(lambda _: seen.extend(row.counts for row in scores.rows(START)), 90 * DAY)
+    book = Book()
+    scores.adopt({"v": Rules(book.catalog, {})})
+    scores.record(book.exchange(Score.FALSE_DENIAL))
+    assert [sum(counts) for counts in seen] == [1]
