@@ -162,7 +162,12 @@ def _origins(settings: VendorSettings, token_paths: list[str]) -> Mapping[str, s
 
 
 def _clients(settings: tuple[ClientSettings, ...]) -> list[Client]:
-    return [Client(client.name, client.authenticate.api_key_sha256.reveal(), client.mode) for client in settings]
+    return [_client(client) for client in settings]
+
+
+def _client(settings: ClientSettings) -> Client:
+    key = settings.authenticate.api_key_sha256
+    return Client(settings.name, key.reveal() if key is not None else b"", settings.mode, san=settings.authenticate.mtls_san or "")
 
 
 def _channel(name: str, settings: VendorSettings, limits: Limits, parts: Parts) -> Channel:

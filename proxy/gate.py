@@ -120,7 +120,7 @@ class Gate:
         located, target = found
         ruling.mount = mount = located.mount
         ruling.target = target
-        ruling.client = client = identify_client(self._clients, head.client_key)
+        ruling.client = client = identify_client(self._clients, head.client_key, ruling.peer)
         ruling.mode = client.mode or mount.mode
         meant = self._locator.effective(ruling.method, located, target, head)
         if isinstance(meant, BadRequest):

@@ -56,7 +56,8 @@ ALLOWED = Allowed()
 _NOT_A_CLIENT = NotAllowed(
     Reason.POLICY,
     Objection.UNKNOWN_CLIENT,
-    "This proxy serves only configured clients, and the request does not carry the key of one (header Scopegate-Key).",
+    "This proxy serves only configured clients, and nothing identifies one: an app sends its key in the header Scopegate-Key, or connects "
+    "with its certificate. A wrong key identifies nobody, and neither do a key and a certificate of different apps.",
 )
 _UNKNOWN_OPERATION = NotAllowed(
     Reason.UNKNOWN_OPERATION,

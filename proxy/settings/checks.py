@@ -19,13 +19,7 @@ EACH: Final = "*"
 """Stands for every key or every index in a pattern of `NOT_SERVED`."""
 
 
-def _present(_value: object) -> bool:
-    return True
-
-
-NOT_SERVED: Final[Mapping[tuple[str, ...], tuple[Callable[[object], bool], str]]] = {
-    ("clients", EACH, "authenticate", "mtls_san"): (_present, "is not available in this version; remove it and use api_key_sha256"),
-}
+NOT_SERVED: Final[Mapping[tuple[str, ...], tuple[Callable[[object], bool], str]]] = {}
 """Parts of the contract that are refused rather than ignored. A version that serves one deletes its line."""
 
 KIND_ONLY: Final = {"token_upstream": "newvoicemedia", "media_upstream": "ringcentral", "discover_scopes": "ringcentral", "grants": "8x8"}
@@ -79,6 +73,8 @@ def cross_checks(data: object) -> Iterator[Finding]:
     yield from _same_mounts(data)
     yield from _repeated(data, ("clients", EACH, "name"), "another client has this name")
     yield from _repeated(data, ("clients", EACH, "authenticate", "api_key_sha256"), "another client has this key")
+    yield from _repeated(data, ("clients", EACH, "authenticate", "mtls_san"), "another client has this name in its certificate")
+    yield from _proofs(data)
 
 
 def _same_listener(data: object) -> Iterator[Finding]:
@@ -179,6 +175,23 @@ def _same_mounts(data: object) -> Iterator[Finding]:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+PROOFS: Final = ("api_key_sha256", "mtls_san")
+"""The ways in which a client can prove who it is."""
+
+
+def _proofs(data: object) -> Iterator[Finding]:
+    """A client without a proof could be nobody, and with two it would not be clear whether one is enough."""
+    asked = any(True for _ in _matching(data, ("tls", "client_ca_file"), ()))
+    for path, proof in _matching(data, ("clients", EACH, "authenticate"), ()):
+        if not isinstance(proof, dict):
+            continue
+        given = [key for key in PROOFS if proof.get(key) is not None]
+        if len(given) != 1:
+            yield path, f"needs exactly one of {', '.join(PROOFS)}"
+        if "mtls_san" in given and not asked:
+            yield (*path, "mtls_san"), "needs tls.client_ca_file: without it no client certificate is asked for"
 
 
 def _repeated(data: object, pattern: tuple[str, ...], message: str) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from proxy.settings.values import (
     Origin,
     OriginField,
     PathField,
+    SanField,
     Seconds,
     SecretField,
     Section,
@@ -209,9 +210,15 @@ class VendorSettings(Section):
 
 
 class AuthenticateSettings(Section):
-    """How a client proves who it is."""
+    """How a client proves who it is: exactly one of these."""
 
-    api_key_sha256: Sha256Field = Field(description="SHA-256 of the client's key (sent as Scopegate-Key), 64 hexadecimal digits.")
+    api_key_sha256: Sha256Field | None = Field(
+        default=None, description="SHA-256 of the client's key (sent as Scopegate-Key), 64 hexadecimal digits."
+    )
+    mtls_san: SanField | None = Field(
+        default=None,
+        description="One whole subject alternative name of the client's certificate: a URI, or DNS:, email: or IP: and a name.",
+    )
 
 
 class ClientSettings(Section):

@@ -24,10 +24,12 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from proxy.clients import certificate_name
 from proxy.credentials import Secret, read_keys
 
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^:\[\]\s]+)):(?P<port>[0-9]{1,5})")
+_SAN = re.compile(r"(?P<kind>URI|DNS|email|IP):(?P<name>[^ *]{1,1024})|(?P<uri>[A-Za-z][A-Za-z0-9+.-]*://[^ *]{1,1024})")
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
@@ -167,6 +169,17 @@ def _parse_secret(value: object) -> Secret:
     return Secret(value)
 
 
+def _parse_san(value: object) -> str:
+    """Read a name in a certificate: `spiffe://…` or another URI, `DNS:…`, `email:…`, `IP:…`, `URI:…`."""
+    match = _SAN.fullmatch(value) if isinstance(value, str) and value.isascii() and value.isprintable() else None
+    if match is None:
+        raise ValueError(
+            "must be one whole name in a certificate: a URI such as spiffe://example.com/app, or DNS:, email: or IP: and a name"
+        )
+    kind, name = match["kind"] or "URI", match["name"] or match["uri"]
+    return certificate_name(kind, name)
+
+
 def _no_boolean(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError("must be a number")
@@ -198,6 +211,7 @@ HashesField = Annotated[
     ),
 ]
 SecretField = Annotated[Secret, PlainValidator(_parse_secret), WithJsonSchema({"type": "string", "writeOnly": True})]
+SanField = Annotated[str, PlainValidator(_parse_san), _text_schema("spiffe://example.com/app")]
 KeysField = Annotated[tuple[Secret, ...], PlainValidator(_parse_keys), WithJsonSchema({"type": "string", "writeOnly": True})]
 WholeNumber = Annotated[int, BeforeValidator(_no_boolean)]
 Seconds = Annotated[float, Field(gt=0, le=3600), BeforeValidator(_no_boolean)]

@@ -7,9 +7,10 @@ import select
 import socket
 import ssl
 import struct
-from typing import Final
+import time
+from typing import Any, Final
 
-from proxy.clients import NO_PEER, Peer
+from proxy.clients import NO_NAMES, NO_PEER, Peer, certificate_names
 
 _LINGER_OFF: Final = struct.pack("ii", 1, 0)
 
@@ -24,7 +25,22 @@ def reset_on_close(transport: asyncio.Transport) -> None:
 def peer_of(transport: asyncio.Transport) -> Peer:
     """Return who is at the other end; nobody in particular where the transport cannot tell (a Unix socket, a connection lost)."""
     name = transport.get_extra_info("peername")
-    return Peer(name[0]) if isinstance(name, tuple) else NO_PEER
+    tls = transport.get_extra_info("ssl_object")
+    if tls is None:
+        return Peer(name[0]) if isinstance(name, tuple) else NO_PEER
+    return Peer(name[0] if isinstance(name, tuple) else "", _names(tls))
+
+
+def _names(tls: ssl.SSLObject) -> frozenset[str]:
+    """Return the names in the other side's certificate, if its chain was verified and it has not ended since (TLS 1.2 resumes sessions)."""
+    try:
+        certificate = tls.getpeercert()  # empty where nothing was verified
+    except ValueError:  # a name that is not UTF-8
+        return NO_NAMES
+    if not certificate or ssl.cert_time_to_seconds(str(certificate["notAfter"])) <= time.time():
+        return NO_NAMES
+    found: Any = certificate.get("subjectAltName", ())
+    return certificate_names(found)
 
 
 def is_whole_end(transport: asyncio.Transport) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import socket
 import ssl
@@ -198,6 +199,50 @@ async def test_an_optional_certificate_may_be_missing_but_not_wrong(start_proxy:
     await proxy.metric_is(ended("expired_certificate"), 1)
     await refused(proxy, authority.client(Authority(tmp_path).issue(APP)))
     await proxy.metric_is(ended("untrusted_certificate"), 1)
+
+
+APPS = """
+clients:
+  - {{name: by-uri, authenticate: {{mtls_san: "spiffe://example.com/app"}}}}
+  - {{name: by-dns, authenticate: {{mtls_san: "DNS:app.example.com"}}}}
+  - {{name: by-key, authenticate: {{api_key_sha256: "{}"}}}}
+""".format(hashlib.sha256(b"the key").hexdigest())
+KEY = "Scopegate-Key: the key"
+
+
+async def test_apps_are_known_by_their_certificates_and_keys(start_proxy: StartProxy, authority: Authority, origin: Origin) -> None:
+    proxy = await start_proxy(top=OPTIONAL + APPS)
+    uri, dns, other, several = (
+        authority.client(authority.issue(*names)) for names in ((APP,), ("app.example.com", "x"), ("other",), (APP, "app.example.com"))
+    )
+    asked = [
+        (uri, ""),
+        (dns, ""),
+        (authority.client(), KEY),
+        (other, KEY),
+        (other, ""),
+        (uri, KEY),
+        (uri, "Scopegate-Key: no"),
+        (several, ""),
+    ]
+    for tls, field in asked:
+        await proxy.ask(get("/x", *([field] if field else [])), tls=tls)
+    rows = await proxy.exchanges(len(asked))
+    assert [row["client"] for row in rows] == ["by-uri", "by-dns", "by-key", "by-key", *["unidentified"] * 4]
+    assert [row["status"] for row in rows] == [200] * 4 + [403] * 4
+    assert b"the key" not in origin.received
+    assert len(origin.received.split(b"GET /x")) == 5
+
+
+async def test_equal_requests_on_different_connections_are_different_apps(start_proxy: StartProxy, authority: Authority) -> None:
+    proxy = await start_proxy(top=OPTIONAL + APPS)
+    clients = [await proxy.client(tls=authority.client(authority.issue(name))) for name in (APP, "app.example.com", "nobody")]
+    for _ in range(3):  # so often that rulings are remembered
+        for client, status in zip(clients, (200, 200, 403), strict=True):
+            await client.send(get("/x", "Authorization: Bearer token"))
+            assert (await client.answer()).status == status
+    names = [row["client"] for row in await proxy.exchanges(9)]
+    assert names == ["by-uri", "by-dns", "unidentified"] * 3
 
 
 # --- rotation

@@ -9,7 +9,6 @@ from tests.unit.settings.samples import CATALOG, CLIENT, HASH, VENDOR, loaded, p
 
 NO_KEY = "each key must be 32 bytes, written as 64 hexadecimal digits or in base64"
 NO_KEY_TEXT = "must be text: a key of 32 bytes as 64 hexadecimal digits or in base64, or several, the oldest first"
-NOT_AVAILABLE = "is not available in this version; remove it"
 
 
 def vendor(line: str) -> str:
@@ -130,11 +129,22 @@ def test_a_ca_file_is_for_encrypted_connections_and_must_be_one(tmp_path: Path) 
     ]
 
 
-def test_a_client_certificate_is_refused_and_a_key_asked_for(tmp_path: Path) -> None:
-    assert problems(tmp_path, VENDOR + "clients: [{name: app, authenticate: {mtls_san: x}}]\n") == [
-        "7:23: clients[0].authenticate.api_key_sha256: is required",
-        f"7:38: clients[0].authenticate.mtls_san: {NOT_AVAILABLE} and use api_key_sha256",
+@pytest.mark.parametrize("proofs", ["{}", f"{{mtls_san: 'DNS:a', api_key_sha256: {HASH}}}"])
+def test_a_client_needs_exactly_one_proof(tmp_path: Path, proofs: str) -> None:
+    found = problems(tmp_path, VENDOR + f"clients: [{{name: app, authenticate: {proofs}}}]\n")
+    assert "7:23: clients[0].authenticate: needs exactly one of api_key_sha256, mtls_san" in found
+
+
+def test_a_name_in_a_certificate_that_nobody_asks_for_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path, VENDOR + "clients: [{name: app, authenticate: {mtls_san: 'spiffe://a/b'}}]\n") == [
+        "7:38: clients[0].authenticate.mtls_san: needs tls.client_ca_file: without it no client certificate is asked for"
     ]
+
+
+@pytest.mark.parametrize("name", ["app", "DNS:", "DNS:*.example.com", "dns:app", "CN:app", "spiffe://", "DNS:a b", "DNS:ä", "3"])
+def test_what_is_no_whole_name_in_a_certificate_is_refused(tmp_path: Path, name: str) -> None:
+    found = problems(tmp_path, VENDOR + f"clients: [{{name: app, authenticate: {{mtls_san: '{name}'}}}}]\n")
+    assert any("mtls_san: must be one whole name in a certificate" in problem for problem in found)
 
 
 @pytest.mark.parametrize("path", ["rc", "/", "/rc/", "/a//b", "/a/../b", "/a/.", "/a b", "/ä", "/a%2Fb", "/{x}"])
