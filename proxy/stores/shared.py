@@ -23,8 +23,9 @@ from proxy.stores.items import Instant
 from proxy.stores.keys import Keys
 from proxy.stores.redis_wire import Command, Endpoint, Reply, StoreError, Wire
 from proxy.stores.scripts import CLEAR, VERSION_DIGITS, WRITE, WRITER_BYTES
+from proxy.stores.shared_memory import DROP_REASONS, Place, Received, Write
 from proxy.stores.shared_names import Namespace, channel_of
-from proxy.stores.shared_vendor import DROP_REASONS, Place, Received, SharedVendor, Write
+from proxy.stores.shared_vendor import SharedVendor
 from proxy.stores.timeline import Anchor
 from proxy.telemetry.labels import Reading, Values
 

@@ -15,8 +15,9 @@ from proxy.model import Grants, Lack, Source
 from proxy.stores.fanout import listen
 from proxy.stores.items import Instant
 from proxy.stores.keys import Keys
+from proxy.stores.shared_memory import ANY_VERSION, Place, Received, Write
 from proxy.stores.shared_names import Namespace
-from proxy.stores.shared_vendor import ANY_VERSION, Place, Received, SharedVendor, Write
+from proxy.stores.shared_vendor import SharedVendor
 
 KEYS = Keys((Secret(b"k" * 32),))
 TOKENS = [bytes([number]) * 16 for number in range(3)]
@@ -67,6 +68,8 @@ class Replicas(RuleBasedStateMachine):
         self.store = Store()
         self.all = [Replica(), Replica(), Replica()]
         self.revoked: set[bytes] = set()
+        self.proven: dict[bytes, set[str]] = {token: set() for token in TOKENS}
+        """The scopes of which a success was the last that anybody saw."""
         self.count = 0
 
     def _moment(self) -> float:
@@ -80,6 +83,7 @@ class Replicas(RuleBasedStateMachine):
         if token not in self.revoked:
             grants = Grants(frozenset({scope}), complete=True)
             self.all[number].grants.put(token, Knowledge(grants, Source.TOKEN_RESPONSE, self._moment(), LIFE))
+            self.proven[token].clear()
 
     @rule(number=numbers, token=tokens, scope=st.sampled_from("AB"), succeeds=st.booleans())
     def answer(self, number: int, token: bytes, scope: str, succeeds: bool) -> None:
@@ -89,6 +93,7 @@ class Replicas(RuleBasedStateMachine):
         known = store.get(token, 0.0) or Knowledge(Grants(), Source.REFUSAL, moment, LIFE)
         lack = LackRecord(Lack(scope), moment, LIFE)
         store.put(token, known.with_held(frozenset({scope}), frozenset()) if succeeds else known.with_lack(lack))
+        (self.proven[token].add if succeeds else self.proven[token].discard)(scope)
 
     @rule(number=numbers, token=tokens)
     def revoke(self, number: int, token: bytes) -> None:
@@ -98,6 +103,8 @@ class Replicas(RuleBasedStateMachine):
     @rule(number=numbers)
     def clear(self, number: int) -> None:
         self.all[number].grants.clear()
+        for proven in self.proven.values():
+            proven.clear()
 
     # --- what passes between them
 
@@ -185,6 +192,8 @@ class Replicas(RuleBasedStateMachine):
         one, *others = [replica.known() for replica in self.all]
         assert all(other == one for other in others)
         assert not one.keys() & self.revoked
+        for token, (_, lacks) in one.items():
+            assert not {record.lack.scope for record in lacks} & self.proven[token]
 
 
 TestReplicas = Replicas.TestCase
