@@ -273,12 +273,14 @@ class App:
         return {name: CacheSize(len(store), store.evictions) for name, store in self._knowledge.stores.items()}
 
     def _readings(self, listener: Listener) -> tuple[Reading, ...]:
+        dropped = "Connections that were closed without an answer because there were far too many."
         upstream = "Connections to a vendor, by state."
         waiting = "Requests that wait for a place among those in flight to a vendor."
         in_flight = "Requests in flight to a vendor."
         own = (
             Reading("scopegate_connections", "Open connections of apps.", lambda: {(): listener.connection_count}),
             Reading("scopegate_connections_accepted_total", "Connections accepted.", lambda: {(): listener.accepted}, counter=True),
+            Reading("scopegate_connections_dropped_total", dropped, lambda: {(): listener.dropped}, counter=True),
             Reading("scopegate_upstream_connections", upstream, lambda: _upstream_connections(listener), ("vendor", "state")),
             Reading("scopegate_requests_in_flight", in_flight, lambda: _by_vendor(listener, "in_flight"), ("vendor",)),
             Reading("scopegate_requests_waiting", waiting, lambda: _by_vendor(listener, "waiting"), ("vendor",)),

@@ -43,6 +43,7 @@ UNDERSCORE: Final = _request("underscore_header", 400, "A sensitive header field
 EXPECTATION: Final = _request("expectation", 417, "The only expectation understood is 100-continue.", close=True)
 TWO_CREDENTIALS: Final = _request("two_credentials", 400, "The request carries its credential more than once; send it in one place, once.")
 BAD_CREDENTIAL: Final = _request("credential", 400, "The access token is not one whole RFC 6750 token: empty, over-long or odd characters.")
+LAST_HOP: Final = _request("max_forwards", 501, "Max-Forwards is 0, so this proxy is meant itself; it does not serve this method.")
 HEADERS_TOO_LARGE: Final = _request(
     "headers_too_large", 431, "Too many or too long header fields (limits.max_header_bytes, max_headers).", close=True
 )
@@ -67,12 +68,20 @@ BAD_RESPONSE: Final = Fault("bad_response", 502, "The vendor's answer is not val
 NO_RESPONSE: Final = Fault("connection_lost", 502, "The vendor closed the connection before it answered.")
 
 # overload and own faults
+REQUEST_TIMEOUT: Final = Fault("request_timeout", 504, "The request took longer than it may in all (limits.request_s).", close=True)
 BUSY: Final = Fault("vendor_busy", 503, "Too many requests to this vendor are in flight (limits.max_in_flight).", retry_after=1)
 CIRCUIT_OPEN: Final = Fault(
     "circuit_open", 503, "The vendor does not work at present, so nothing is sent to it for some seconds (circuit_breaker).", retry_after=1
 )
 FULL: Final = Fault(
     "too_many_connections", 503, "The proxy has all the connections it may have (limits.max_connections).", close=True, retry_after=1
+)
+FULL_FOR_ADDRESS: Final = Fault(
+    "too_many_connections_from_address",
+    503,
+    "The proxy has all the connections it may have from one address (limits.max_connections_per_address).",
+    close=True,
+    retry_after=1,
 )
 INTERNAL: Final = Fault("internal_error", 500, "The proxy failed while handling this request.", close=True)
 
@@ -92,7 +101,7 @@ TRANSPORT_REASONS: Final = frozenset(
 )  # fmt: skip
 """The vendor was asked, or dialled, and failed."""
 
-UPSTREAM_REASONS: Final = TRANSPORT_REASONS | {BUSY.reason, CIRCUIT_OPEN.reason}
+UPSTREAM_REASONS: Final = TRANSPORT_REASONS | {BUSY.reason, CIRCUIT_OPEN.reason, REQUEST_TIMEOUT.reason}
 
 DIAL_REASONS: Final = frozenset(fault.reason for fault in (UNREACHABLE, REFUSED, DNS, CERTIFICATE, TLS, CONNECT_TIMEOUT))
 """No connection could be made, which does not depend on the request."""

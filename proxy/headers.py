@@ -1,7 +1,8 @@
 """Header rules for requests: what is read, what is dropped, what passes as it came. Answers: `response_headers`.
 
 Pure. A head is always rebuilt from parsed fields. Everything that is not named here passes in its order and repetition.
-Sources: RFC 9110 sections 5.5 (characters), 7.6.1 (hop-by-hop), 7.6.3 (Via), 10.1.1 (Expect); RFC 9112 sections 3.2, 6.
+Sources: RFC 9110 sections 5.5 (characters), 7.6.1 (hop-by-hop), 7.6.2 (Max-Forwards), 7.6.3 (Via), 10.1.1 (Expect);
+RFC 9112 sections 3.2, 6.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class _Rule(Enum):
     KEY = auto()
     REQUEST_ID = auto()
     METHOD = auto()
+    HOPS = auto()
 
 
 HOP_BY_HOP: Final = (
@@ -62,9 +64,10 @@ _REQUEST_RULES: Final[dict[bytes, _Rule]] = {
     b"authorization": _Rule.CREDENTIAL,
     b"scopegate-key": _Rule.KEY,
     b"x-request-id": _Rule.REQUEST_ID,
+    b"max-forwards": _Rule.HOPS,
     **dict.fromkeys((b"x-http-method-override", b"x-method-override", b"x-http-method"), _Rule.METHOD),
 }
-_NEVER_NOMINATED: Final = frozenset((b"authorization", b"host", b"content-length", b"cookie", b"scopegate-key"))
+_NEVER_NOMINATED: Final = frozenset((b"authorization", b"host", b"content-length", b"cookie", b"scopegate-key", b"max-forwards"))
 _HYPHEN_ONLY: Final = frozenset(
     (b"authorization", b"content-length", b"transfer-encoding", b"host", b"scopegate-key", b"x-http-method-override", b"8x8-apikey")
 )
@@ -73,6 +76,7 @@ _HYPHEN_ONLY: Final = frozenset(
 _VALUE: Final = bytes(range(0x20, 0x7F)) + b"\t"
 _HOST: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:[]%"
 OWN_PREFIX: Final = b"scopegate"
+_COUNTS_HOPS: Final = frozenset((b"OPTIONS", b"TRACE"))
 MAX_LENGTH_DIGITS: Final = 18
 MAX_REQUEST_ID: Final = 128
 VIA: Final = b"Via: 1.1 scopegate\r\n"
@@ -93,6 +97,8 @@ class RequestHead:
     expects_continue: bool = False
     names_method: bool = False
     """Whether a field names another method than the request line (`X-HTTP-Method-Override` and the like)."""
+    max_forwards: bytes = b""
+    """How many more proxies an OPTIONS or TRACE request may pass, unchecked; empty where nothing is said."""
     credential: tuple[object, Credential] | None = field(default=None, repr=False)
     """Scratch space for the gate: the credential it read from these fields, and for which mount."""
     repeats: bool = False
@@ -189,6 +195,8 @@ class _RequestReader:
                 return None
             case _Rule.METHOD:
                 head.names_method = True
+            case _Rule.HOPS:
+                head.max_forwards = b"several" if head.max_forwards else value or b"none"
             case _:  # REQUEST_ID
                 head.request_id = value.decode("ascii") if 0 < len(value) <= MAX_REQUEST_ID and b" " not in value else ""
         self.kept.append((lower, name, value))
@@ -213,6 +221,25 @@ class _RequestReader:
         lines.append(b"Transfer-Encoding: chunked\r\n" + VIA if head.chunked else VIA)
         head.block = b"".join(lines)
         return head
+
+
+def hop_fault(method: bytes, max_forwards: bytes) -> Fault | None:
+    """Say why a request must not be forwarded any more, if so (RFC 9110 section 7.6.2). Only two methods count hops."""
+    if method not in _COUNTS_HOPS:
+        return None
+    if not is_length(max_forwards):
+        return errors.BAD_HEADER
+    return None if int(max_forwards) else errors.LAST_HOP
+
+
+def block_for(method: bytes, head: RequestHead) -> bytes:
+    """Return the field lines to send for `method`, with one hop less where it counts them."""
+    if method not in _COUNTS_HOPS:
+        return head.block
+    lines = head.block.split(b"\r\n")
+    at = [line.partition(b":")[0].lower() for line in lines].index(b"max-forwards")
+    lines[at] = b"Max-Forwards: %d" % (int(head.max_forwards) - 1)
+    return b"\r\n".join(lines)
 
 
 def is_length(value: bytes) -> bool:

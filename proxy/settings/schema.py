@@ -243,6 +243,9 @@ class LimitSettings(Section):
     max_url_bytes: WholeNumber = Field(default=16_384, ge=256, le=65_536, description="Longest request target, in bytes (414).")
     max_body_bytes: WholeNumber = Field(default=0, ge=0, le=2**50, description="Largest request body, in bytes (413); 0 means no limit.")
     max_connections: WholeNumber = Field(default=4096, ge=1, le=1_000_000, description="Most connections of apps at one time.")
+    max_connections_per_address: WholeNumber = Field(
+        default=0, ge=0, le=1_000_000, description="Most connections from one address, per worker (503); 0 means no limit."
+    )
     max_in_flight: WholeNumber = Field(default=512, ge=1, le=1_000_000, description="Most requests under way to one vendor at one time.")
     max_queued: WholeNumber = Field(default=256, ge=0, le=1_000_000, description="Most requests waiting for a place, per vendor (503).")
     queue_wait_s: Annotated[float, Field(ge=0, le=60)] = Field(default=2, description="Seconds a request may wait for a place (503).")
@@ -270,6 +273,9 @@ class LimitSettings(Section):
         default=10, description="Seconds in which a request's headers must arrive (protection against slow senders)."
     )
     body_idle_s: Seconds = Field(default=60, description="Seconds without a byte of an app's body before the request is given up.")
+    request_s: Annotated[float, Field(ge=0, le=604_800)] = Field(
+        default=3600, description="Seconds a request may take in all, its body and the answer included (504); 0 means no limit."
+    )
     keepalive_idle_s: Seconds = Field(default=75, description="Seconds an app's connection may stay open without a request.")
     shutdown_grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=30, description="Seconds that requests get to end at shutdown."

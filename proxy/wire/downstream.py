@@ -13,7 +13,7 @@ import httptools
 
 from proxy import errors
 from proxy.clients import NO_PEER
-from proxy.headers import RequestHead, read_request
+from proxy.headers import RequestHead, hop_fault, read_request
 from proxy.wire.limits import HALF_CLOSED_S, LINGER_S, MAX_CODING_BYTES, MAX_CODING_SHARE, WRITE_HIGH_WATER, Limits
 from proxy.wire.sockets import is_reset, peer_of, reset_on_close
 from proxy.wire.turn import Turn
@@ -62,10 +62,15 @@ class ClientConnection:
         self.peer = peer_of(self.transport)
         self._half_open = self.transport.can_write_eof()
         self._idle_since = self._listener.service.loop.time()
-        if not self._listener.add(self):
-            self._reject(errors.FULL)
-            self._pump()
-            self.flush()
+        fault = self._listener.add(self)
+        if fault is None:
+            return
+        if self._listener.is_flooded(self.peer.address):
+            self.abort(reset=True)
+            return
+        self._reject(fault)
+        self._pump()
+        self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Tell every request that is still under way."""
@@ -213,8 +218,11 @@ class ClientConnection:
         limit = service.limits.max_body_bytes
         begun_at = service.now()
         name = _METHODS.get(method) or method.decode("ascii")
+        fault = hop_fault(method, head.max_forwards) if head.max_forwards else None
         if limit and (head.content_length or 0) > limit:
-            ruling = service.gate.reject(errors.BODY_TOO_LARGE, name, self.peer)
+            fault = errors.BODY_TOO_LARGE
+        if fault is not None:
+            ruling = service.gate.reject(fault, name, self.peer)
         else:
             ruling = service.gate.open(name, self._target, head, self.peer)
         keep_alive = self._parser.should_keep_alive()

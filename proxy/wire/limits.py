@@ -1,4 +1,4 @@
-"""Bounds of the byte path, each a setting. Sizes in bytes, times in seconds; 0 means "no limit" only for `max_body_bytes`."""
+"""Bounds of the byte path, each a setting. Sizes in bytes, times in seconds; 0 means "no limit" where the setting says so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Final
 
 WRITE_HIGH_WATER: Final = 256 * 1024
 """How much may wait to be written to one peer before the other side is no longer read."""
+
+SURPLUS_CONNECTIONS: Final = 64
+"""How many connections too many are told so; those beyond are dropped at once, so that a flood cannot use up the descriptors."""
 
 DRAIN_BYTES: Final = 64 * 1024
 """How much of a request body that nobody wants is read and thrown away before the connection is given up."""
@@ -34,6 +37,7 @@ class Limits:
     max_url_bytes: int = 16384
     max_body_bytes: int = 0
     max_connections: int = 4096
+    max_connections_per_address: int = 0
     max_in_flight: int = 512
     max_queued: int = 256
     queue_wait_s: float = 2.0
@@ -42,6 +46,7 @@ class Limits:
     max_learning_bytes: int = 262144
     header_read_s: float = 10.0
     body_idle_s: float = 60.0
+    request_s: float = 3600.0
     keepalive_idle_s: float = 75.0
     upstream_idle_s: float = 30.0
     shutdown_grace_s: float = 30.0

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from proxy import errors
+from proxy.errors import Fault
 from proxy.handshakes import Handshakes, Secured
 from proxy.wire.downstream import ClientConnection
+from proxy.wire.limits import SURPLUS_CONNECTIONS
 from proxy.wire.service import Service
 
 _BACKLOG: Final = 2048
@@ -28,7 +30,9 @@ class Listener:
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
+        self._by_address: dict[str, int] = {}
         self.accepted = 0
+        self.dropped = 0
         self.cut_count = 0
 
     @property
@@ -57,18 +61,38 @@ class Listener:
         """Return a new connection; asyncio wants a `Protocol`, whose methods it has (a compiled class cannot inherit from one)."""
         return ClientConnection(self)
 
-    def add(self, connection: ClientConnection) -> bool:
-        """Count a new connection; False if that is one more than there may be."""
+    def add(self, connection: ClientConnection) -> Fault | None:
+        """Count a new connection; return the fault if that is one more than there may be."""
+        limits, address = self.service.limits, connection.peer.address
         self._connections.add(connection)
         self._empty.clear()
         self.accepted += 1
-        return len(self._connections) <= self.service.limits.max_connections
+        from_there = self._by_address[address] = self._by_address.get(address, 0) + 1
+        if len(self._connections) > limits.max_connections:
+            return errors.FULL
+        return errors.FULL_FOR_ADDRESS if address and 0 < limits.max_connections_per_address < from_there else None
+
+    def is_flooded(self, address: str) -> bool:
+        """Whether there are so many connections too many that not even an answer is due; if so one is counted as dropped."""
+        limits = self.service.limits
+        flooded = len(self._connections) > limits.max_connections + SURPLUS_CONNECTIONS
+        if address and limits.max_connections_per_address:
+            flooded = flooded or self._by_address.get(address, 0) > limits.max_connections_per_address + SURPLUS_CONNECTIONS
+        self.dropped += flooded
+        return flooded
 
     def discard(self, connection: ClientConnection) -> None:
         """Forget a connection that is gone."""
+        if connection in self._connections:
+            self._leave(connection.peer.address)
         self._connections.discard(connection)
         if not self._connections:
             self._empty.set()
+
+    def _leave(self, address: str) -> None:
+        left = self._by_address[address] = self._by_address[address] - 1
+        if not left:
+            del self._by_address[address]
 
     def _tick(self) -> None:
         """Look at every connection now and then: one timer for all costs less than one for each."""
@@ -87,6 +111,7 @@ class Listener:
         """A quarter of the shortest time-out, between 20 ms and half a second."""
         limits = self.service.limits
         shortest = min(limits.header_read_s, limits.body_idle_s, limits.keepalive_idle_s, limits.queue_wait_s, limits.upstream_idle_s)
+        shortest = min(shortest, limits.request_s or shortest)
         for channel in self.service.channels.values():
             shortest = min(shortest, channel.timeouts.response_head_s, channel.timeouts.body_idle_s)
         return max(0.02, min(0.5, shortest / 4))

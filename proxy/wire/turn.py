@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from proxy import errors
 from proxy.closing import Result
 from proxy.errors import Fault
+from proxy.headers import block_for
 from proxy.ruling import LocalAnswer, Ruling
 from proxy.wire.download import Download
 from proxy.wire.heads import CLOSE, KEEP_ALIVE, LAST_CHUNK, chunk, local_head, request_head
@@ -192,7 +193,8 @@ class Turn(Download):
         self.moved_at = self.service.loop.time()
         self._sent_at = self._sent_at or self.service.now()
         upstream.begin(self, self.method)
-        first = request_head(self.method, ruling.target.raw().encode("ascii"), pool.authority, head.block)
+        block = block_for(self.method, head) if head.max_forwards else head.block
+        first = request_head(self.method, ruling.target.raw().encode("ascii"), pool.authority, block)
         if self._pending is None:
             upstream.send(first)
         else:
@@ -327,6 +329,10 @@ class Turn(Download):
     def check(self, now: float) -> None:
         """Fail or cut the request if nothing has moved for too long. `now`: the loop's time, in seconds."""
         if self.finished or not self.started or not self.in_channel or self._dial is not None or self._channel is None:
+            return
+        limit = self.service.limits.request_s
+        if limit and self._sent_at and self.service.now() - self._sent_at > limit:
+            self.fail(errors.REQUEST_TIMEOUT)
             return
         idle, timeouts = now - self.moved_at, self._channel.timeouts
         if self.answered or self._held is not None:

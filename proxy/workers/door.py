@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from proxy.errors import Fault
 from proxy.handshakes import Handshakes, Secured
 from proxy.wire.downstream import ClientConnection
 from proxy.wire.listener import Listener
@@ -73,11 +74,11 @@ class SharedListener(Listener):
 
     # --- how many there are
 
-    def add(self, connection: ClientConnection) -> bool:
-        """Count a new connection; False if that is one more than there may be."""
-        welcome = super().add(connection)
+    def add(self, connection: ClientConnection) -> Fault | None:
+        """Count a new connection; return the fault if that is one more than there may be."""
+        fault = super().add(connection)
         self._count()
-        return welcome
+        return fault
 
     def discard(self, connection: ClientConnection) -> None:
         """Forget a connection that is gone."""

@@ -6,9 +6,12 @@ import asyncio
 
 import pytest
 
-from tests.fakes.client import connect
+from proxy.wire.limits import SURPLUS_CONNECTIONS
+from tests.fakes.client import RawClient, connect
+from tests.fakes.messages import Cut
 from tests.fakes.origin import OK, Origin, Wire, serve, silence
 from tests.fakes.running import Running
+from tests.fakes.waiting import eventually
 from tests.integration.wire.conftest import StartProxy
 from tests.integration.wire.samples import STAMPS, chunked, get, post
 
@@ -134,6 +137,102 @@ async def test_one_connection_too_many_is_told_so(start_proxy: StartProxy, origi
     kept[0].close()
     await proxy.metric_is("scopegate_connections", 1)
     assert (await proxy.ask(get())).status == 200
+
+
+async def connect_from(proxy: Running, address: str) -> RawClient:
+    client = RawClient(*await asyncio.open_connection("127.0.0.1", proxy.app.port, local_addr=(address, 0)))
+    proxy.clients.append(client)
+    return client
+
+
+async def test_one_connection_too_many_from_one_address_is_told_so(start_proxy: StartProxy, origin: Origin) -> None:
+    proxy = await start_proxy(limits="{max_connections_per_address: 2}")
+    kept = [await proxy.client() for _ in range(2)]
+    for client in kept:
+        await client.send(get())
+        assert (await client.answer()).status == 200
+    surplus = await proxy.client()
+    answer = await surplus.answer()
+    assert (answer.status, answer.get("Scopegate-Reason")) == (503, "too_many_connections_from_address")
+    assert (answer.get("Retry-After"), answer.get("Connection")) == ("1", "close")
+    other = await connect_from(proxy, "127.0.0.2")
+    await other.send(get())
+    assert (await other.answer()).status == 200
+    surplus.close()
+    kept[0].close()
+    await proxy.metric_is("scopegate_connections", 2)
+    assert (await proxy.ask(get())).status == 200
+
+
+async def test_a_flood_of_connections_is_dropped_and_those_that_are_served_go_on(start_proxy: StartProxy, origin: Origin) -> None:
+    proxy = await start_proxy(limits="{max_connections: 1}")
+    kept = await proxy.client()
+    await kept.send(get())
+    assert (await kept.answer()).status == 200
+    flood = [await proxy.client() for _ in range(SURPLUS_CONNECTIONS + 5)]
+    for client in flood:
+        await client.gone()
+
+    async def dropped() -> bool:
+        return await proxy.metric("scopegate_connections_dropped_total") >= 5
+
+    await eventually(dropped)
+    await kept.send(get())
+    assert (await kept.answer()).status == 200
+
+
+# --- how long in all
+
+
+@pytest.mark.parametrize("piece", [b"x", b"1\r\nx\r\n"], ids=["length", "chunked"])
+async def test_an_answer_that_drips_for_ever_is_cut(start_proxy: StartProxy, origin: Origin, piece: bytes) -> None:
+    framing = b"Content-Length: 100000" if piece == b"x" else b"Transfer-Encoding: chunked"
+
+    async def drip(wire: Wire) -> None:
+        await wire.request()
+        await wire.send(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n")
+        leaving = asyncio.create_task(wire.read_to_end())
+        while not leaving.done():
+            await wire.send(piece)
+            await asyncio.sleep(0.02)
+
+    origin.default = drip
+    proxy = await start_proxy(limits="{request_s: 0.3}")
+    client = await proxy.client()
+    await client.send(get())
+    with pytest.raises((Cut, ConnectionError)):
+        await client.answer()
+    assert await (await origin.wire()).ended() == "reset"
+    row = await proxy.exchange()
+    assert (row["fault"], row["status"], row["outcome"]) == ("request_timeout", 200, "upstream_error")
+
+
+async def test_an_upload_that_drips_for_ever_is_ended(start_proxy: StartProxy, origin: Origin) -> None:
+    origin.default = silence
+    proxy = await start_proxy(limits="{request_s: 0.3}")
+    client = await proxy.client()
+    await client.send(get("/up", "Content-Length: 100000", method="POST"))
+
+    async def drip() -> None:
+        while True:
+            await client.send(b"x")
+            await asyncio.sleep(0.02)
+
+    dripping = asyncio.create_task(drip())
+    answer = await client.answer()
+    assert (answer.status, answer.get("Scopegate-Reason"), answer.get("Connection")) == (504, "request_timeout", "close")
+    assert await (await origin.wire()).ended() == "reset"
+    dripping.cancel()
+    await asyncio.gather(dripping, return_exceptions=True)
+
+
+async def test_a_connection_may_live_longer_than_a_request(start_proxy: StartProxy, origin: Origin) -> None:
+    proxy = await start_proxy(limits="{request_s: 0.2}")
+    client = await proxy.client()
+    for _ in range(4):
+        await client.send(get())
+        assert (await client.answer()).status == 200
+        await asyncio.sleep(0.1)
 
 
 async def test_one_request_too_many_waits_and_then_is_told_so(start_proxy: StartProxy, origin: Origin) -> None:

@@ -132,6 +132,45 @@ async def test_hop_by_hop_fields_and_inside_information_end_here(proxy: Running,
     assert [name for name, _ in seen.fields] == [b"Host", b"X-Stays", b"Via"]
 
 
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE"])
+async def test_hops_are_counted(proxy: Running, origin: Origin, method: str) -> None:
+    seen = await sent(proxy, origin, get("/x", "X-A: max-forwards", "MAX-Forwards: 010", "X-B: 1", method=method))
+    assert (seen.get("Max-Forwards"), seen.get("X-A"), seen.get("X-B")) == ("9", "max-forwards", "1")
+
+
+async def test_other_methods_count_no_hops(proxy: Running, origin: Origin) -> None:
+    assert (await sent(proxy, origin, get("/x", "Max-Forwards: 0"))).get("Max-Forwards") == "0"
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE"])
+async def test_the_last_hop_is_here(proxy: Running, origin: Origin, method: str) -> None:
+    client = await proxy.client()
+    for _ in range(2):  # the second time the fields are known
+        await client.send(get("/x", "Max-Forwards: 0", "Authorization: Bearer secret", method=method))
+        answer = await client.answer()
+        assert (answer.status, answer.get("Scopegate-Reason"), answer.get("Connection")) == (501, "max_forwards", "")
+        assert b"secret" not in answer.body
+    await client.send(get("/x", "Max-Forwards: 0", "Authorization: Bearer secret"))
+    assert (await client.answer()).status == 200
+    assert origin.received.startswith(b"GET /x ")
+
+
+@pytest.mark.parametrize(
+    "fields", [("Max-Forwards: -1",), ("Max-Forwards: 1", "Max-Forwards: 0"), ("Max-Forwards: ",), ("Max-Forwards: 1,0",)]
+)
+async def test_hops_that_are_no_number_are_refused(proxy: Running, origin: Origin, fields: list[str]) -> None:
+    answer = await proxy.ask(get("/x", *fields, method="OPTIONS"))
+    assert (answer.status, answer.get("Scopegate-Reason")) == (400, "header_characters")
+    assert origin.dials == 0
+
+
+@pytest.mark.parametrize("name", ["X-Original-URL", "X-Rewrite-URL", "x-original-url", "X-Forwarded-Uri", "X-Original-Method"])
+async def test_a_field_that_names_another_path_neither_decides_nor_reaches_the_vendor(proxy: Running, origin: Origin, name: str) -> None:
+    assert (await proxy.ask(get("/calls", f"{name}: /thing", POWERLESS))).status == 403
+    seen = await sent(proxy, origin, get("/thing", f"{name}: /calls", POWERLESS))
+    assert (seen.target, seen.get(name)) == (b"/thing", "")
+
+
 async def test_a_vendor_cannot_forge_our_fields_or_leak_its_hop(proxy: Running, origin: Origin) -> None:
     forged = b"Scopegate-Decision: deny\r\nscopegate-anything: x\r\nX-Request-Id: theirs\r\nConnection: X-Hop\r\nX-Hop: 1\r\n"
     forged += b"Keep-Alive: 5\r\nX-Ours: 2\r\n"
