@@ -44,7 +44,7 @@ def test_every_problem_has_its_place(configured: WriteConfiguration) -> None:
         (str(file), "3", "listen"),
         (str(file), "4", "limits.max_headers"),
         (str(file), "5", "nonsense"),
-        (str(file), "6", "tls"),
+        (str(file), "6", "tls.key_file"),
     ]
 
 
@@ -53,7 +53,7 @@ def test_problems_as_json(configured: WriteConfiguration) -> None:
     problems = read_json(finished)["problems"]
     assert (finished.returncode, [(each["line"], each["key"]) for each in problems]) == (
         4,
-        [(3, "listen"), (4, "limits.max_headers"), (5, "nonsense"), (6, "tls")],
+        [(3, "listen"), (4, "limits.max_headers"), (5, "nonsense"), (6, "tls.key_file")],
     )
 
 
@@ -77,7 +77,7 @@ def test_a_wrong_vendor(tmp_path: Path, vendor: str, key: str) -> None:
 def test_what_is_valid_but_perhaps_not_meant(tmp_path: Path) -> None:
     file = tmp_path / "scopegate.yaml"
     file.write_text(
-        "listen: 0.0.0.0:8080\nadmin: {listen: '[::]:9090'}\nmode: off\nvendors:\n"
+        "listen: 0.0.0.0:8080\nadmin: {listen: '[::]:9090', token_sha256: '" + "0" * 64 + "'}\nmode: off\nvendors:\n"
         "  near: {kind: 8x8, mount: {path: /a}, upstream: 'http://127.0.0.1:1', mode: off}\n"
         "  far: {kind: 8x8, mount: {path: /b}, upstream: 'http://vendor.example', mode: shadow}\n"
         "clients: [{name: app, mode: off, authenticate: {api_key_sha256: '" + "a" * 64 + "'}}]\n"
