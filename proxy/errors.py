@@ -70,6 +70,9 @@ NO_RESPONSE: Final = Fault("connection_lost", 502, "The vendor closed the connec
 # overload and own faults
 REQUEST_TIMEOUT: Final = Fault("request_timeout", 504, "The request took longer than it may in all (limits.request_s).", close=True)
 BUSY: Final = Fault("vendor_busy", 503, "Too many requests to this vendor are in flight (limits.max_in_flight).", retry_after=1)
+NO_DESCRIPTORS: Final = Fault(
+    "no_descriptors", 503, "The proxy may not open any more files or sockets (ulimit -n), so it cannot dial.", retry_after=1
+)
 CIRCUIT_OPEN: Final = Fault(
     "circuit_open", 503, "The vendor does not work at present, so nothing is sent to it for some seconds (circuit_breaker).", retry_after=1
 )
@@ -101,7 +104,7 @@ TRANSPORT_REASONS: Final = frozenset(
 )  # fmt: skip
 """The vendor was asked, or dialled, and failed."""
 
-UPSTREAM_REASONS: Final = TRANSPORT_REASONS | {BUSY.reason, CIRCUIT_OPEN.reason, REQUEST_TIMEOUT.reason}
+UPSTREAM_REASONS: Final = TRANSPORT_REASONS | {BUSY.reason, CIRCUIT_OPEN.reason, NO_DESCRIPTORS.reason, REQUEST_TIMEOUT.reason}
 
 DIAL_REASONS: Final = frozenset(fault.reason for fault in (UNREACHABLE, REFUSED, DNS, CERTIFICATE, TLS, CONNECT_TIMEOUT))
 """No connection could be made, which does not depend on the request."""

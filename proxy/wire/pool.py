@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections import deque
@@ -14,6 +15,7 @@ from proxy import errors
 from proxy.breaker import Breaker
 from proxy.certificates import LiveContext
 from proxy.errors import Fault
+from proxy.wire.dialling import Resolver, connect_first, is_address
 from proxy.wire.limits import Limits, Timeouts
 from proxy.wire.upstream import UpstreamConnection
 
@@ -51,6 +53,7 @@ class Pool:
         self._idle: deque[UpstreamConnection] = deque()
         self._open: set[UpstreamConnection] = set()
         self._closed = False
+        self._resolver = None if is_address(origin.host) else Resolver(origin.host, origin.port)
         self.dials = 0
 
     @property
@@ -116,14 +119,12 @@ class Pool:
     async def _connect(self) -> UpstreamConnection:
         origin = self.origin
         connection: UpstreamConnection
-        _, connection = await asyncio.get_running_loop().create_connection(
-            self._protocol,
-            origin.host,
-            origin.port,
-            ssl=origin.tls.context if origin.tls else None,
-            server_hostname=origin.host if origin.tls else None,
-            ssl_shutdown_timeout=_GOODBYE_S if origin.tls else None,
-        )
+        options: dict[str, Any] = {"host": origin.host, "port": origin.port}
+        if self._resolver is not None:
+            options = {"sock": await connect_first(await self._resolver.addresses())}
+        if origin.tls is not None:
+            options |= {"ssl": origin.tls.context, "server_hostname": origin.host, "ssl_shutdown_timeout": _GOODBYE_S}
+        _, connection = await asyncio.get_running_loop().create_connection(self._protocol, **options)
         return connection
 
     def sweep(self, now: float) -> None:
@@ -146,6 +147,8 @@ class Pool:
 def _connect_fault(error: OSError) -> Fault:
     """Translate what dialling raised (also `ssl.SSLError`, an OSError) into one of our faults."""
     match error:
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            return errors.NO_DESCRIPTORS
         case TimeoutError():
             return errors.CONNECT_TIMEOUT
         case ssl.SSLCertVerificationError():
