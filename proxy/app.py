@@ -14,6 +14,7 @@ from typing import Final
 from proxy import __version__, errors, targets
 from proxy.admin.access import Access
 from proxy.admin.api import AdminApi
+from proxy.admin.authzen_api import AuthZenApi
 from proxy.admin.backend import ReadyCheck
 from proxy.admin.decisions import Decisions, OwnDecisions
 from proxy.admin.proposals_api import ProposalsApi
@@ -190,6 +191,9 @@ class App:
     def _vendor_names(self) -> tuple[str, ...]:
         return tuple(self._loaded.settings.vendors)
 
+    def _client_names(self) -> tuple[str, ...]:
+        return tuple(client.name for client in self._loaded.settings.clients)
+
     def _checks(self) -> Mapping[str, ReadyCheck]:
         checks: dict[str, ReadyCheck] = {"traffic_listener": listening(lambda: self._accepting)}
         if self._store is not None:
@@ -201,7 +205,9 @@ class App:
         return checks
 
     async def _open_listeners(self, settings: Settings, listener: Listener) -> None:
-        routes = AdminApi(self._backend(listener), self._decisions(), self._exposition()).routes()
+        backend = self._backend(listener)
+        routes = AdminApi(backend, self._decisions(), self._exposition()).routes()
+        routes += AuthZenApi(backend, self._client_names).routes()
         routes += ReadinessApi(self._readiness()).routes()
         routes += ProposalsApi(self._proposals, self._vendor_names, self._clocks.wall).routes()
         try:

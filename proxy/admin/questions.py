@@ -78,7 +78,7 @@ def read_question(body: bytes, vendors: tuple[str, ...]) -> Question:
     if vendor not in vendors:
         raise bad_request("unknown_vendor", f"'vendor' must be one of the configured vendors: {', '.join(vendors)}")
     fingerprint = _text(members, "fingerprint")
-    scopes = _scopes(members.get("scopes"))
+    scopes = read_scopes(members.get("scopes"))
     if fingerprint and scopes is not None:
         raise bad_request("two_subjects", "give 'scopes' or 'fingerprint', not both: they are two ways to say what the token may do")
     return Question(
@@ -126,7 +126,7 @@ def _target(path: str) -> Target:
     return target
 
 
-def _scopes(value: object) -> frozenset[str] | None:
+def read_scopes(value: object) -> frozenset[str] | None:
     """Read scopes as one string separated by blanks (as OAuth 2.0 writes them), or as a list of strings."""
     if value is None:
         return None
