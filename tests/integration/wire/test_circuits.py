@@ -109,18 +109,25 @@ async def test_server_errors_count_if_they_should(start_proxy: StartProxy, origi
     assert [(await proxy.ask(get("/x", key(app)))).status for app in ("one", "two", "one")] == expected
 
 
-async def test_an_idle_connection_that_the_vendor_closed_is_no_failure(start_proxy: StartProxy, origin: Origin) -> None:
+async def test_idle_connections_that_the_vendor_closed_are_no_failures(start_proxy: StartProxy, origin: Origin) -> None:
+    """Two callers meet one each, with no success in between."""
+    release = asyncio.Event()
+
     async def once_then_dead(wire: Wire) -> None:
         await wire.request()
+        await release.wait()
         await wire.send(OK)
         await wire.request()
         wire.reset()
 
-    origin.default = once_then_dead
+    origin.scripts = [once_then_dead] * 2
     proxy = await start_proxy(more="circuit_breaker: {failures: 1}", top=TWO_APPS)
-    for app in ("one", "two") * 3:
-        assert (await proxy.ask(get("/x", key(app)))).status == 200
-        assert (await proxy.ask(get("/x", key(app), method="PATCH"))).status == 502
+    asked = [asyncio.create_task(proxy.ask(get("/x", key(app)))) for app in ("one", "two")]
+    await origin.wire(1)
+    release.set()
+    assert [(await answer).status for answer in asked] == [200, 200]
+    for app in ("one", "two"):
+        assert told(await proxy.ask(get("/x", key(app), method="PATCH"))) == (502, "connection_lost")
     assert await proxy.metric("scopegate_circuit_opened_total") == 0
 
 
