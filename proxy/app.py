@@ -19,6 +19,7 @@ from proxy.admin.backend import ReadyCheck
 from proxy.admin.decisions import Decisions, OwnDecisions
 from proxy.admin.proposals_api import ProposalsApi
 from proxy.admin.readiness_api import ReadinessApi
+from proxy.admin.reports import LiveReport, ReportApi
 from proxy.admin.server import AdminServer
 from proxy.admin.server import start as start_admin
 from proxy.admin_backend import ProxyBackend, listening
@@ -36,8 +37,12 @@ from proxy.handshakes import Handshakes, Secured, handshakes_reading
 from proxy.identifiers import IdMaker
 from proxy.joining import join, link_readiness, make_link
 from proxy.judge import PREDICTION_ERROR
-from proxy.keeping import make_store, store_readiness, take_over
+from proxy.keeping import make_store, retention_s, store_readiness, take_over, vendor_facts
 from proxy.proposals import Proposals
+from proxy.reports.catalogue import FORMS
+from proxy.reports.documents import DOCUMENTS, Document, MakeDocument
+from proxy.reports.grouping import Question
+from proxy.scope_use import ScopeUse
 from proxy.scorekeeping import Readiness, make_scores, prediction_rules, tell_still_in_shadow
 from proxy.settings import ADMIN, TRAFFIC, Loaded, Settings, TlsSettings, server_tls
 from proxy.stores.embedded import EmbeddedStore
@@ -52,6 +57,7 @@ from proxy.telemetry.line_writer import LineWriter
 from proxy.telemetry.metrics import CacheSize, Metrics
 from proxy.telemetry.recent import Recent
 from proxy.telemetry.recorders import Recorder, Recorders
+from proxy.usage import UsageLedger
 from proxy.vendors.base import METHOD_OVERRIDE
 from proxy.wire.channel import circuit_readings
 from proxy.wire.listener import Listener
@@ -81,7 +87,10 @@ class App:
         self._scores = make_scores(loaded)
         self._proposals = Proposals()
         self._proposals.adopt(prediction_rules(loaded))
-        self._ledgers: tuple[Ledger, ...] = (self._scores, self._proposals)
+        self._usage = UsageLedger(retention_s(loaded))
+        self._scope_use = ScopeUse(vendor_facts(loaded), known_labels(loaded))
+        self._usage.on_change = self._scope_use.heard
+        self._ledgers: tuple[Ledger, ...] = (self._usage, self._scores, self._proposals)
         self._writer = LineWriter(log_descriptor) if log_descriptor is not None and loaded.settings.log.decisions else None
         self._audit = self._make_audit()
         self._metrics = Metrics(known_labels(loaded), version=__version__, cache_sizes=self._cache_sizes)
@@ -107,6 +116,7 @@ class App:
         recorders: dict[str, Recorder] = {
             "metrics": self._metrics,
             "recent": self._recent,
+            "usage": self._usage,
             "scores": self._scores,
             "proposals": self._proposals,
         }
@@ -129,6 +139,7 @@ class App:
     async def start(self) -> None:
         """Open both listeners. Raise `StartError` where an address cannot be had, or a CA or key file cannot be used."""
         await self._open_store()
+        self._usage.watch(self._loaded.settings.vendors, self._clocks.wall())
         try:
             service = build_service(self._loaded, self._parts())
             self._traffic_tls = self._secured(TRAFFIC, self._loaded.settings.tls)
@@ -210,6 +221,7 @@ class App:
         routes += AuthZenApi(backend, self._client_names).routes()
         routes += ReadinessApi(self._readiness()).routes()
         routes += ProposalsApi(self._proposals, self._vendor_names, self._clocks.wall).routes()
+        routes += ReportApi(self._reports(), tuple(self._loaded.settings.vendors), self._clocks.wall, self._gather).routes()
         try:
             address = settings.admin.listen
             self._admin = await start_admin(routes, address.host, address.port, tls=self._admin_tls, access=self._access)
@@ -236,6 +248,15 @@ class App:
 
     def _exposition(self) -> Exposition:
         return Exposition(self._metrics)
+
+    def _reports(self) -> Mapping[str, LiveReport]:
+        return {name: LiveReport(FORMS[name], partial(self._usage_report, make)) for name, make in DOCUMENTS.items()}
+
+    async def _gather(self) -> None:
+        """Get what other processes have counted, before a report is made."""
+
+    def _usage_report(self, make: MakeDocument, question: Question, now: float) -> Document:
+        return make(self._usage.kept(now), vendor_facts(self._loaded), question, now)
 
     async def stop(self, grace_s: float | None = None) -> bool:
         """Stop accepting, finish what is in flight within `grace_s` (default: the setting), close. Return whether all finished."""
@@ -295,7 +316,7 @@ class App:
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
         scores = self._scores.numbers.readings(self._loaded.settings.vendors, sorted(known_labels(self._loaded).clients))
-        others = (self._writer, self._store, self._shared_store, self._rewrites, self._discoveries, self._audit)
+        others = (self._writer, self._store, self._shared_store, self._rewrites, self._discoveries, self._audit, self._scope_use)
         return (
             *own,
             *scores,

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from proxy.admin.backend import Readiness
 from proxy.compose import Knowledge
 from proxy.evidence import Ledger
 from proxy.gate import Clocks
-from proxy.settings import Loaded
+from proxy.reports.grouping import VendorFacts
+from proxy.settings import DEFAULT_RETENTION_DAYS, Loaded, StateSettings
 from proxy.stores.basis import knowledge_basis
 from proxy.stores.embedded import EmbeddedStore, StoreOptions
 from proxy.stores.fanout import listen
-from proxy.stores.keys import KeyFile, Keys
+from proxy.stores.keys import KeyFile, KeyFileError, Keys
 from proxy.stores.loading import Expected
 from proxy.stores.timeline import Anchor
+from proxy.usage_rows import DAY_S
 
 LOAD_PATIENCE_S: Final = 60.0
 """How long a start waits for what earlier runs knew; then the proxy goes on without it."""
@@ -25,15 +28,43 @@ LOAD_PATIENCE_S: Final = 60.0
 log = logging.getLogger("scopegate")
 
 
+def vendor_facts(loaded: Loaded) -> dict[str, VendorFacts]:
+    """Return what reports must know of each vendor of a configuration."""
+    return {
+        name: VendorFacts(loaded.catalogs[name], loaded.catalogs[name].implied_by if vendor.implied_scopes == "presume" else {})
+        for name, vendor in loaded.settings.vendors.items()
+    }
+
+
+def retention_s(loaded: Loaded) -> float:
+    """Return for how many seconds usage is kept after it was last seen."""
+    state = loaded.settings.state
+    return DAY_S * float(DEFAULT_RETENTION_DAYS if state is None else state.usage_retention_days)
+
+
 def make_store(loaded: Loaded, clocks: Clocks, ledgers: Iterable[Ledger] = ()) -> EmbeddedStore | None:
     """Return the store that a configuration asks for, not started; None where it asks for none. Raise `KeyFileError`."""
     state = loaded.settings.state
     if state is None:
         return None
-    keys = Keys(state.key) if state.key is not None else KeyFile(state.path.with_name(state.path.name + ".key"))
+    keys = Keys(state.key) if state.key is not None else KeyFile(_key_path(state))
     options = StoreOptions(state.path, state.max_bytes)
     decoders = {ledger.kind: ledger.decode for ledger in ledgers}
     return EmbeddedStore(options, keys, _expected(loaded), lambda: Anchor(clocks.now(), clocks.wall()), decoders)
+
+
+def store_keys(state: StateSettings) -> Keys:
+    """Return the keys of a store that exists. Raise `KeyFileError` where there are none."""
+    if state.key is not None:
+        return Keys(state.key)
+    path = _key_path(state)
+    if not path.exists():
+        raise KeyFileError(f"there is no key file {path}")
+    return KeyFile(path).keys
+
+
+def _key_path(state: StateSettings) -> Path:
+    return state.path.with_name(state.path.name + ".key")
 
 
 def _expected(loaded: Loaded) -> dict[str, Expected]:

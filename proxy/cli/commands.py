@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from proxy.cli.parameters import ADDRESS, METHOD, format_option, refuse_remote, remote_option
+from proxy.cli.report_commands import report
 
 if TYPE_CHECKING:
     from proxy.settings import Address
@@ -364,4 +365,4 @@ def proposals(vendor: str, admin: str, output_format: str) -> int:
     return proposing.proposals(vendor, admin, as_json=output_format == "json")
 
 
-COMMANDS: Final = (serve, demo, simulate, check_config, schema, explain, explain_error, replay, catalog)
+COMMANDS: Final = (serve, demo, simulate, check_config, schema, explain, explain_error, replay, catalog, report)

@@ -52,6 +52,11 @@ def explain_for_token(admin: str, vendor: str, fingerprint: str, method: str, pa
     return ask(admin, "POST", "/api/v1/explain", question)
 
 
+def fetch_report(admin: str, name: str, question: Mapping[str, str]) -> Answer:
+    """Ask for a report as JSON members; `question` are the query parameters."""
+    return ask(admin, "GET", f"/api/v1/reports/{name}?{urlencode(question)}")
+
+
 def ask(admin: str, method: str, path: str, question: Mapping[str, str] | None = None) -> Answer:
     """Ask the admin listener at `admin`; return the JSON object that it answers."""
     connection = _connection(admin)

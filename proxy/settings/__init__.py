@@ -13,6 +13,7 @@ from proxy.settings.load import Loaded, builtin_config_directory, load_catalog, 
 from proxy.settings.problems import Position, Problem, Problems
 from proxy.settings.schema import (
     ANONYMOUS,
+    DEFAULT_RETENTION_DAYS,
     KINDS,
     AdminSettings,
     ClientSettings,
@@ -36,6 +37,7 @@ from proxy.settings.values import Address, Origin, parse_address, parse_origin
 __all__ = [
     "ADMIN",
     "ANONYMOUS",
+    "DEFAULT_RETENTION_DAYS",
     "KINDS",
     "OPEN_ADMIN",
     "TRAFFIC",

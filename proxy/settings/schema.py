@@ -41,6 +41,8 @@ ANONYMOUS: Final = "anonymous"
 KINDS: Final = ("ringcentral", "8x8", "newvoicemedia", "generic")
 RINGCENTRAL_API: Final = "https://platform.ringcentral.com"
 RINGCENTRAL_MEDIA: Final = "media.ringcentral.com"
+DEFAULT_RETENTION_DAYS: Final = 400
+"""Days for which usage is kept; without a store they count too, as long as the process lives."""
 Kind = Literal["ringcentral", "8x8", "newvoicemedia", "generic"]
 
 _Value = TypeVar("_Value")
@@ -293,6 +295,12 @@ class StateSettings(Section):
     )
     max_bytes: WholeNumber = Field(
         default=268_435_456, ge=1_048_576, le=2**40, description="Largest size of the database, in bytes; the oldest rows go first."
+    )
+    usage_retention_days: WholeNumber = Field(
+        default=DEFAULT_RETENTION_DAYS,
+        ge=1,
+        le=3650,
+        description="Days for which usage is kept after it was last seen; the default covers a yearly job and a month of grace.",
     )
 
 

@@ -23,6 +23,7 @@ from proxy.telemetry.exposition import Exposition
 from proxy.telemetry.labels import Reading
 from proxy.telemetry.metrics import Metrics, Snapshot
 from proxy.telemetry.recent import Filter
+from proxy.usage_rows import decode_row
 from proxy.wire.listener import Listener
 from proxy.wire.service import Service
 from proxy.workers.asked import METRICS, SAVE, ask_decision, ask_decisions, merge_decisions
@@ -30,6 +31,7 @@ from proxy.workers.attention import AttentiveClocks
 from proxy.workers.auditing import EVENT, LOST, take_event, take_losses
 from proxy.workers.crew import Crew, RecordHandler
 from proxy.workers.door import BACKLOG
+from proxy.workers.gathering import USAGE
 from proxy.workers.journal import Journal
 from proxy.workers.nursery import Nursery
 from proxy.workers.relay import Relay
@@ -59,7 +61,7 @@ class Supervisor(App):
         self._scoreboard: Scoreboard | None = None
         self._crew: Crew | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._handlers: dict[str, RecordHandler] = {}
+        self._handlers: dict[str, RecordHandler] = {USAGE: lambda _, data: self._usage.add(decode_row(data))}
         if self._audit is not None:
             self.handle(EVENT, partial(take_event, self._audit))
             self.handle(LOST, partial(take_losses, self._audit))
@@ -166,6 +168,9 @@ class Supervisor(App):
 
     def _exposition(self) -> Exposition:
         return CrewExposition(self._metrics, self._together)
+
+    async def _gather(self) -> None:
+        await self._ask(SAVE)
 
     async def _ask(self, question: bytes) -> Mapping[int, bytes]:
         return {} if self._crew is None else await self._crew.desk.ask(question, self._crew.links())

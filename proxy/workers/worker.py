@@ -22,6 +22,7 @@ from proxy.workers.attention import AttentiveClocks, LearnerInTurns
 from proxy.workers.auditing import AuditSender
 from proxy.workers.door import SharedListener
 from proxy.workers.frames import Frame, Kind, pack_number, unpack_number, unpack_records
+from proxy.workers.gathering import UsageTeller
 from proxy.workers.journal import Journal
 from proxy.workers.link import Link
 from proxy.workers.nursery import Equipment
@@ -57,6 +58,7 @@ class WorkerApp(App):
             self._knowledge.of(name, self._loaded.settings.limits.max_known_tokens)
         self._spreading = Spreading(self._journal, shared.vendors, self._knowledge, self._lost, self.note_bug)
         self._scores.sink = Scorekeeper(self._scores, self._spreading, self._link.send)
+        self._usage.sink = UsageTeller(self._link.send)
         self._known = asyncio.Event()
         self._asked_to_end = asyncio.Event()
         self._grace_s = self._loaded.settings.limits.shutdown_grace_s
@@ -179,6 +181,7 @@ class WorkerApp(App):
             await self._tell_numbers()
         elif question == SAVE:
             self._scores.save()
+            self._usage.save()
         else:
             answer = _encoded(lambda: answer_decisions(question, self._recent))
         self._link.tell(Kind.ANSWER, pack_number(number, answer))
@@ -186,6 +189,7 @@ class WorkerApp(App):
     async def _tell_numbers(self) -> None:
         """Tell what was counted so far, one telling after the other, so that numbers never fall."""
         async with self._telling:
+            self._usage.save()
             snapshot = self._metrics.snapshot()
             self._link.tell(Kind.NUMBERS, await asyncio.to_thread(_encoded, lambda: encode_totals(totals_of(snapshot))))
 

@@ -50,7 +50,19 @@ def test_the_overview_names_every_command_of_this_version_and_cuts_no_sentence()
     finished = scopegate("--help")
     assert finished.returncode == 0
     listed = [line.split()[0] for line in finished.stdout.partition("Commands:\n")[2].splitlines()]
-    assert listed == ["audit", "catalog", "check-config", "demo", "explain", "explain-error", "replay", "schema", "serve", "simulate"]
+    assert listed == [
+        "audit",
+        "catalog",
+        "check-config",
+        "demo",
+        "explain",
+        "explain-error",
+        "replay",
+        "report",
+        "schema",
+        "serve",
+        "simulate",
+    ]
     assert "..." not in finished.stdout.partition("Commands:\n")[2]
 
 

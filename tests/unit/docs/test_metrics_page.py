@@ -13,7 +13,11 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.app import App
+from proxy.catalog import compile_catalog
 from proxy.credentials import Secret
+from proxy.model import OneOf, Operation
+from proxy.reports.grouping import VendorFacts
+from proxy.scope_use import ScopeUse
 from proxy.scoring import Score
 from proxy.settings import Loaded, parse_settings
 from proxy.stores.keys import Keys
@@ -21,8 +25,9 @@ from proxy.stores.redis_wire import Endpoint, Wire
 from proxy.stores.shared import SharedOptions, SharedStore
 from proxy.stores.timeline import Anchor
 from proxy.telemetry.exposition import render
-from proxy.telemetry.labels import KnownLabels, Reading, Values
+from proxy.telemetry.labels import KnownLabels, Reading, Values, VendorLabels
 from proxy.telemetry.metrics import Metrics
+from proxy.usage_rows import Granted, RowKind, UsageKey, UsageRow
 from tests.fakes.authority import Authority
 from tests.fakes.scored import Book
 from tests.unit.docs.pages import code, codes, read, rows
@@ -130,6 +135,18 @@ def of_the_shared_store() -> dict[str, tuple[str, frozenset[str]]]:
     return {name: found[name] for name in found if name.startswith("scopegate_shared_store_")}
 
 
+def of_scopes() -> dict[str, tuple[str, frozenset[str]]]:
+    """The families whose series appear when a vendor has accepted something."""
+    catalog = compile_catalog("v", [Operation("v", "read", "GET", "/read", OneOf((("Read",),)))])
+    known = KnownLabels({"v": VendorLabels(frozenset({"read"}), frozenset({"Read"}))}, frozenset({"app"}))
+    use, metrics = ScopeUse({"v": VendorFacts(catalog, {})}, known), Metrics(known, version="0", cache_sizes=dict)
+    for kind, name in ((RowKind.OPERATION, "read"), (RowKind.TOKEN, "token_response")):
+        use.heard(UsageRow(UsageKey("v", "app", "", kind, name, (), Granted(frozenset({("Read", "")}))), 1.0, 1.0))
+    metrics.watch(*use.readings())
+    found = families(render(metrics.snapshot(), (), "", False).body.decode())
+    return {name: found[name] for name in ("scopegate_scope_last_used_timestamp_seconds", "scopegate_scope_granted")}
+
+
 def described() -> dict[str, tuple[str, frozenset[str]]]:
     table = [row for row in rows(read("reference/metrics.md")) if len(row) == 4]
     return {code(row[0]): (row[1], frozenset(codes(row[2]))) for row in table}
@@ -137,7 +154,7 @@ def described() -> dict[str, tuple[str, frozenset[str]]]:
 
 def test_every_metric_is_described_with_its_type_and_labels(page: str) -> None:
     with_one_process = {name: found for name, found in described().items() if not name.startswith(OF_WORKERS)}
-    assert with_one_process == families(page) | unreadable() | false_denials() | of_the_shared_store()
+    assert with_one_process == families(page) | unreadable() | false_denials() | of_the_shared_store() | of_scopes()
 
 
 def test_the_values_that_occur_are_among_those_described(page: str) -> None:

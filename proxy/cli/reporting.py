@@ -1,0 +1,114 @@
+"""`scopegate report`: gets a report's document from a running proxy or from a store, and writes it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from proxy.cli.exits import DENIED, INVALID, OK, UNEXPECTED
+from proxy.cli.output import complain
+from proxy.cli.running_proxy import NoAnswer, fetch_report
+from proxy.keeping import retention_s, store_keys, vendor_facts
+from proxy.reports.catalogue import FORMS, parse_since
+from proxy.reports.documents import DOCUMENTS
+from proxy.reports.grouping import Question
+from proxy.settings import Loaded, Problems, load_settings
+from proxy.stores.keys import KeyFileError
+from proxy.stores.pending import USAGE
+from proxy.stores.reading import UnreadableStoreError, read_evidence
+from proxy.usage import UsageLedger
+from proxy.usage_rows import decode_row
+
+DEFAULT_ADMIN: Final = "http://127.0.0.1:9090"
+Members = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for; "" is everything."""
+
+    file: Path | None
+    admin: str | None
+    vendor: str
+    client: str
+    since: str
+    min_days: int
+    output_format: str
+    output: Path | None
+    by: str = "client"
+
+    def parameters(self) -> dict[str, str]:
+        """Return it as the admin API takes it."""
+        given = {"vendor": self.vendor, "client": self.client, "since": self.since, "by": self.by, "min_days": str(self.min_days)}
+        return {name: value for name, value in given.items() if value}
+
+    def question(self, now: float) -> Question:
+        """Return it as reports take it; raise a usage error."""
+        since = parse_since(self.since, now) if self.since else 0.0
+        if since is None:
+            raise click.BadParameter("must be a number of days such as 30d, or a date such as 2026-11-01", param_hint="--since")
+        return Question(self.vendor, self.client, since, self.by == "subject", self.min_days)
+
+
+def report(name: str, wanted: Wanted, *, fail: bool = False) -> int:
+    """Write a report. `fail`: exit with 3 where it says what a pipeline should stop at."""
+    if wanted.file is not None and wanted.admin is not None:
+        raise click.UsageError("--config reads a store and --admin asks a running proxy; give one of them")
+    wanted.question(time.time())
+    document = _from_proxy(name, wanted) if wanted.file is None else _from_store(name, wanted, wanted.file)
+    if isinstance(document, int):
+        return document
+    form = FORMS[name]
+    if not _write(form.writers[wanted.output_format](document), wanted.output):
+        return UNEXPECTED
+    return DENIED if fail and form.is_bad(document) else OK
+
+
+def _from_proxy(name: str, wanted: Wanted) -> Members | int:
+    answer = fetch_report(wanted.admin or DEFAULT_ADMIN, name, wanted.parameters())
+    if not isinstance(answer, NoAnswer):
+        return answer
+    complain(answer.detail if answer.status else f"{answer.detail}. --admin tells where it is; --config FILE reads a store instead.")
+    return UNEXPECTED
+
+
+def _from_store(name: str, wanted: Wanted, file: Path) -> Members | int:
+    loaded = load_settings(file, os.environ)
+    if isinstance(loaded, Problems):
+        click.echo(str(loaded), err=True)
+        return INVALID
+    if wanted.vendor and wanted.vendor not in loaded.settings.vendors:
+        raise click.BadParameter(f"must be one of: {', '.join(loaded.settings.vendors)}", param_hint="--vendor")
+    ledger = UsageLedger(retention_s(loaded))
+    try:
+        ledger.restore(_rows(loaded))
+    except (UnreadableStoreError, KeyFileError) as error:
+        complain(str(error))
+        return UNEXPECTED
+    now = time.time()
+    return DOCUMENTS[name](ledger.kept(now), vendor_facts(loaded), wanted.question(now), now)
+
+
+def _rows(loaded: Loaded) -> list[Any]:
+    state = loaded.settings.state
+    if state is None:
+        raise UnreadableStoreError("this configuration has no store (state); ask the running proxy with --admin")
+    return read_evidence(state.path, store_keys(state), USAGE, decode_row)
+
+
+def _write(text: str, output: Path | None) -> bool:
+    if output is None:
+        click.echo(text, nl=False)
+        return True
+    try:
+        output.write_text(text, encoding="utf-8", errors="replace")
+    except OSError as error:
+        complain(f"{output} cannot be written: {error.strerror}")
+        return False
+    return True

@@ -1,0 +1,32 @@
+"""Usage that workers count, gathered in the supervisor's ledger: each telling of a row says what came since the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from proxy.usage_rows import decode_row
+
+USAGE: Final = "usage"
+"""The name of the records."""
+
+
+class UsageTeller:
+    """Where a worker's ledger puts its rows: the `Sink` of `proxy/evidence.py`. `send` says whether a record was sent."""
+
+    def __init__(self, send: Callable[[str, bytes], bool]) -> None:
+        self._send = send
+        self._told: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def put(self, vendor: str, key: str, encode: Callable[[], bytes], ends: float) -> None:  # noqa: ARG002 - the supervisor keeps it
+        """Tell what came to a row; what could not be sent is told the next time."""
+        row = decode_row(encode())
+        count, lost = row.count, row.lost
+        told_count, told_lost = self._told.get((vendor, key), (0, 0))
+        row.count, row.lost = count - told_count, lost - told_lost
+        if self._send(USAGE, row.encode()):
+            self._told[vendor, key] = (count, lost)
+
+    def gone(self, vendor: str, key: str) -> None:
+        """Tell nothing more of a row; the supervisor has what was told."""
+        self._told.pop((vendor, key), None)
