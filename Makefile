@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo tour test check format mutation requirements clean help compiled test-compiled bench
+.PHONY: demo tour test check format mutation requirements clean help compiled test-compiled bench differential
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ test-compiled: compiled ## the tests of the byte path and of the vendors against
 
 bench: compiled .venv-bench/.ready ## CPU per request beside Envoy and nginx (needs nginx, wrk and two cores)
 	cd build/compiled && PYTHONPATH=. ../../$(BIN)/python ../../bench/compare.py --envoy ../../.venv-bench/bin/envoy $(BENCH)
+
+differential: $(VENV)/.development .venv-bench/.ready ## the same odd messages through Scopegate, Envoy, HAProxy, Caddy and nginx (needs nginx and haproxy)
+	$(BIN)/python -m bench.differential --page docs/reference/differential.md $(DIFFERENTIAL)
 
 .venv-bench/.ready: bench/requirements.txt
 	$(PYTHON) -m venv .venv-bench

@@ -35,7 +35,7 @@ def _request(reason: str, status: int, detail: str, *, close: bool = False) -> F
 MALFORMED: Final = _request("malformed_request", 400, "The request is not valid HTTP/1.1 (RFC 9112); nothing was sent.", close=True)
 AMBIGUOUS_LENGTH: Final = _request("ambiguous_length", 400, "The length of the request could be read in two ways.", close=True)
 BAD_VERSION: Final = _request("http_version", 505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.", close=True)
-UPGRADE: Final = _request("upgrade", 400, "Upgrade and CONNECT are not offered here.", close=True)
+UPGRADE: Final = _request("upgrade", 400, "Upgrade, CONNECT and TRACE are not offered here.", close=True)
 BAD_HOST: Final = _request("host", 400, "The request needs exactly one valid Host field (RFC 9112 section 3.2).", close=True)
 BAD_HEADER: Final = _request("header_characters", 400, "A header field has characters that are not allowed (RFC 9110 5.5).", close=True)
 BAD_NOMINATION: Final = _request("connection_nomination", 400, "The Connection field names a field that must not be removed.", close=True)

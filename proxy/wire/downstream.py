@@ -203,7 +203,7 @@ class ClientConnection:
         """Say what is wrong with the request line, if anything."""
         if version not in ("1.1", "1.0"):
             return errors.BAD_VERSION
-        if method == b"CONNECT":
+        if method in (b"CONNECT", b"TRACE"):
             return errors.UPGRADE
         return errors.TARGET_TOO_LONG if len(self._target) > self._listener.service.limits.max_url_bytes else None
 

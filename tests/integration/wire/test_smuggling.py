@@ -82,6 +82,7 @@ BAD_HEADS = {
     "asterisk": with_line("OPTIONS * HTTP/1.1"),
     "authority": with_line("GET proxy.example:80 HTTP/1.1"),
     "CONNECT": with_line("CONNECT c4n4ry.example:443 HTTP/1.1"),
+    "TRACE": with_line("TRACE /acme/c4n4ry HTTP/1.1"),
     "unknown method": with_line("C4N4RY /acme/c4n4ry HTTP/1.1"),
     "lower-case method": with_line("get /acme/c4n4ry HTTP/1.1"),
     "tab in the line": with_line("GET /acme/c4n4ry\tHTTP/1.1"),
