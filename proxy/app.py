@@ -220,8 +220,8 @@ class App:
         routes = AdminApi(backend, self._decisions(), self._exposition()).routes()
         routes += AuthZenApi(backend, self._client_names).routes()
         routes += ReadinessApi(self._readiness()).routes()
-        routes += ProposalsApi(self._proposals, self._vendor_names, self._clocks.wall).routes()
         routes += ReportApi(self._reports(), tuple(self._loaded.settings.vendors), self._clocks.wall, self._gather).routes()
+        routes += ProposalsApi(self._proposals, self._vendor_names, self._clocks.wall, self._gather).routes()
         try:
             address = settings.admin.listen
             self._admin = await start_admin(routes, address.host, address.port, tls=self._admin_tls, access=self._access)
@@ -322,7 +322,7 @@ class App:
             *scores,
             handshakes_reading(lambda: self._doors(listener)),
             *self._certificate_readings(),
-            *self._proposals.readings(self._vendor_names),
+            *self._proposal_readings(),
             *self._recorders.readings(),
             *(reading for other in others if other is not None for reading in other.readings()),
         )
@@ -332,6 +332,9 @@ class App:
 
     def _certificate_readings(self) -> tuple[Reading, ...]:
         return self._certificates.readings()
+
+    def _proposal_readings(self) -> tuple[Reading, ...]:
+        return self._proposals.readings(self._vendor_names)
 
 
 def _upstream_connections(listener: Listener) -> Values:

@@ -58,12 +58,12 @@ class Example(NamedTuple):
 class Proposal:
     """One proposal and its evidence: how often, since when, and the newest examples. `digest`: of the requirement it contradicts."""
 
-    __slots__ = ("clients", "count", "digest", "examples", "first", "key", "last", "save_at")
+    __slots__ = ("clients", "count", "digest", "examples", "first", "kept", "key", "last", "save_at")
 
     def __init__(self, key: Key, digest: str, first: float) -> None:
         self.key = key
         self.digest = digest
-        self.count = 0
+        self.count = self.kept = 0
         self.first = self.last = self.save_at = first
         self.clients: set[str] = set()
         self.examples: list[Example] = []
@@ -95,7 +95,8 @@ def decode(data: bytes) -> Proposal:
     if version != VERSION:
         raise ValueError("written by another version")
     proposal = Proposal(Key(*key), digest, first)
-    proposal.count, proposal.last, proposal.clients = count, last, set(clients)
+    proposal.count = proposal.kept = count
+    proposal.last, proposal.clients = last, set(clients)
     proposal.examples = [Example(*example) for example in examples]
     return proposal
 
@@ -150,8 +151,22 @@ class Proposals:
             self._keep(proposal, exchange.started_at)
 
     def _keep(self, proposal: Proposal, now: float) -> None:
-        proposal.save_at = now + SAVE_EVERY_S
+        proposal.save_at, proposal.kept = now + SAVE_EVERY_S, proposal.count
         self.sink.put(proposal.key.vendor, _row_key(proposal.key), proposal.encode, proposal.last + self._keep_s)
+
+    def add(self, more: Proposal) -> None:
+        """Add what another process has found since it last said so, as far as the catalogue still says what it contradicts."""
+        if not self._is_current(more):
+            return
+        proposal = self._proposals.get(more.key)
+        if proposal is None and len(self._proposals) >= self._max:
+            self.unrecorded += more.count
+            return
+        if proposal is None:
+            proposal = self._proposals[more.key] = Proposal(more.key, more.digest, more.first)
+        proposal.merge(more)
+        if more.last >= proposal.save_at:
+            self._keep(proposal, more.last)
 
     def _is_current(self, proposal: Proposal) -> bool:
         rules = self._rules.get(proposal.key.vendor)
@@ -171,9 +186,10 @@ class Proposals:
                 self._proposals[proposal.key] = proposal
 
     def save(self) -> None:
-        """Put every proposal, as it is at the end."""
+        """Put every proposal that changed since it was last put."""
         for proposal in self._proposals.values():
-            self._keep(proposal, proposal.last)
+            if proposal.count != proposal.kept:
+                self._keep(proposal, proposal.last)
 
     # --- reading
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
@@ -12,12 +12,15 @@ from proxy.proposals import Proposal, Proposals
 
 
 class ProposalsApi:
-    """The handler, and the route that leads to it. `wall` tells seconds since the epoch."""
+    """The handler, and the route that leads to it. `wall` tells seconds since the epoch; `gather` gets what other processes have found."""
 
-    def __init__(self, proposals: Proposals, vendors: Callable[[], tuple[str, ...]], wall: Callable[[], float]) -> None:
+    def __init__(
+        self, proposals: Proposals, vendors: Callable[[], tuple[str, ...]], wall: Callable[[], float], gather: Callable[[], Awaitable[None]]
+    ) -> None:
         self._proposals = proposals
         self._vendors = vendors
         self._wall = wall
+        self._gather = gather
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes, for `server.start`."""
@@ -28,6 +31,7 @@ class ProposalsApi:
         vendor = request.match_info["vendor"]
         if vendor not in self._vendors():
             raise Problem(404, "unknown_vendor", f"the configured vendors are: {', '.join(self._vendors())}")
+        await self._gather()
         found = [proposal for proposal in self._proposals.all(self._wall()) if proposal.key.vendor == vendor]
         members = {"vendor": vendor, "proposals": [self._view(proposal) for proposal in found], "unrecorded": self._proposals.unrecorded}
         return json_response(members)

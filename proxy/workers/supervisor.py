@@ -34,6 +34,7 @@ from proxy.workers.door import BACKLOG
 from proxy.workers.gathering import USAGE
 from proxy.workers.journal import Journal
 from proxy.workers.nursery import Nursery
+from proxy.workers.proposing import PROPOSAL, UNRECORDED, take_proposal, take_unrecorded
 from proxy.workers.relay import Relay
 from proxy.workers.scoring import SCORE, Scoreboard
 from proxy.workers.shared import Shared
@@ -62,6 +63,8 @@ class Supervisor(App):
         self._crew: Crew | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._handlers: dict[str, RecordHandler] = {USAGE: lambda _, data: self._usage.add(decode_row(data))}
+        self.handle(PROPOSAL, partial(take_proposal, self._proposals))
+        self.handle(UNRECORDED, partial(take_unrecorded, self._proposals))
         if self._audit is not None:
             self.handle(EVENT, partial(take_event, self._audit))
             self.handle(LOST, partial(take_losses, self._audit))

@@ -26,6 +26,7 @@ from proxy.workers.gathering import UsageTeller
 from proxy.workers.journal import Journal
 from proxy.workers.link import Link
 from proxy.workers.nursery import Equipment
+from proxy.workers.proposing import ProposalSender
 from proxy.workers.scoring import Scorekeeper
 from proxy.workers.shared import Shared, share_of
 from proxy.workers.spreading import Spreading
@@ -59,6 +60,7 @@ class WorkerApp(App):
         self._spreading = Spreading(self._journal, shared.vendors, self._knowledge, self._lost, self.note_bug)
         self._scores.sink = Scorekeeper(self._scores, self._spreading, self._link.send)
         self._usage.sink = UsageTeller(self._link.send)
+        self._proposals.sink = self._proposal_sender = ProposalSender(self._proposals, self._link.send)
         self._known = asyncio.Event()
         self._asked_to_end = asyncio.Event()
         self._grace_s = self._loaded.settings.limits.shutdown_grace_s
@@ -138,6 +140,9 @@ class WorkerApp(App):
     def _certificate_readings(self) -> tuple[Reading, ...]:
         return ()  # the supervisor follows the same files, and tells once
 
+    def _proposal_readings(self) -> tuple[Reading, ...]:
+        return ()  # the supervisor has those of all
+
     # --- what the supervisor says
 
     def _take(self, frame: Frame) -> None:
@@ -182,6 +187,7 @@ class WorkerApp(App):
         elif question == SAVE:
             self._scores.save()
             self._usage.save()
+            self._proposal_sender.tell()
         else:
             answer = _encoded(lambda: answer_decisions(question, self._recent))
         self._link.tell(Kind.ANSWER, pack_number(number, answer))
@@ -190,6 +196,7 @@ class WorkerApp(App):
         """Tell what was counted so far, one telling after the other, so that numbers never fall."""
         async with self._telling:
             self._usage.save()
+            self._proposal_sender.tell()
             snapshot = self._metrics.snapshot()
             self._link.tell(Kind.NUMBERS, await asyncio.to_thread(_encoded, lambda: encode_totals(totals_of(snapshot))))
 
