@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo tour test check format mutation requirements clean help compiled test-compiled bench differential
+.PHONY: demo tour test check format mutation requirements clean help compiled test-compiled bench differential audit sbom
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST)
@@ -37,6 +37,7 @@ requirements: ## resolve the hashed requirement files anew
 	uv pip compile pyproject.toml --extra shared $(RESOLVE) -o requirements/runtime.txt
 	uv pip compile pyproject.toml --extra shared --group dev -c requirements/runtime.txt $(RESOLVE) -o requirements/development.txt
 	uv pip compile requirements/build.in $(RESOLVE) -o requirements/build.txt
+	uv pip compile requirements/security.in $(RESOLVE) -o requirements/security.txt
 RESOLVE := --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header
 
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
@@ -50,8 +51,20 @@ $(VENV)/.development: $(VENV)/.runtime requirements/development.txt
 	$(PIP) install --require-hashes -r requirements/development.txt
 	@touch $@
 
+audit: .venv-security/.ready ## compare every pinned package with the database of known vulnerabilities (needs the internet)
+	@.venv-security/bin/python tools/audit.py requirements/runtime.txt requirements/build.txt requirements/development.txt \
+	    requirements/security.txt bench/requirements.txt
+
+sbom: .venv-security/.ready ## write build/sbom.json: CycloneDX, what runs and what it was pinned to
+	@.venv-security/bin/python -W ignore tools/sbom.py requirements/runtime.txt build/sbom.json
+
+.venv-security/.ready: requirements/security.txt
+	$(PYTHON) -m venv .venv-security
+	.venv-security/bin/pip --disable-pip-version-check --quiet install --require-hashes -r requirements/security.txt
+	@touch $@
+
 clean: ## remove what was made here
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants .coverage
+	rm -rf $(VENV) .venv-security .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants .coverage
 
 # The modules that every request passes through, compiled by mypyc: the same sources, the same tests, less CPU.
 HOT := gate judge repeats locator token_reader ruling answers closing headers response_headers identifiers policy clients targets \

@@ -164,7 +164,7 @@ def _configured(vendor: Vendor, user: str) -> Knowledge | None:
 
 def _print_text(members: Mapping[str, Any], question: Question, mode: Mode) -> None:
     verdict = str(members["decision"])
-    click.echo(f"{click.style(verdict.upper(), fg=_COLOURS.get(verdict, 'yellow'), bold=True)}  {members['method']} {question.path}")
+    click.echo(f"{click.style(verdict.upper(), fg=_COLOURS.get(verdict, 'yellow'), bold=True)}  {members['method']} {_target(question.path).path}")
     print_columns(_facts(members, question), indent="  ")
     click.echo()
     print_paragraph(members["explanation"])

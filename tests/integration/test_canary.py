@@ -186,8 +186,12 @@ class Walk:
 
     async def look(self) -> None:
         """Read everything that the admin listener tells."""
-        for path in ("/api/v1/decisions?limit=1000", "/api/v1/grants", *(f"/api/v1/users/{name}" for name in self.house.simulators)):
+        vendors = self.house.simulators
+        lists = ("/api/v1/decisions?limit=1000", "/api/v1/grants", "/api/v1/reports/readiness", "/readyz")
+        for path in (*lists, *(f"/api/v1/users/{name}" for name in vendors), *(f"/api/v1/catalog/{name}/proposals" for name in vendors)):
             self.written.add(path, repr(await self.house.admin(path)).encode())
+        for decision in (await self.house.admin("/api/v1/decisions?limit=5"))["decisions"]:
+            self.written.add("decision", repr(await self.house.admin(f"/api/v1/decisions/{decision['decision_id']}")).encode())
         for grant in (await self.house.admin("/api/v1/grants"))["grants"]:
             question = {"vendor": grant["vendor"], "method": "GET", "path": f"/restapi/v1.0/account/~/call-log?{QUERY}"}
             told = await self.house.admin("/api/v1/explain", "POST", question | {"fingerprint": grant["fingerprint"]})
@@ -239,6 +243,7 @@ async def test_nothing_that_is_written_has_a_secret(
             clients=CLIENTS,
             log={"format": log_format, "decisions": True},
             audit={"path": str(tmp_path / "audit.jsonl")},
+            state={"path": str(tmp_path / "state/knowledge.db")},
         )
         async with house_with as house:
             walk = Walk(house, written)
@@ -252,6 +257,10 @@ async def test_nothing_that_is_written_has_a_secret(
     events = (tmp_path / "audit.jsonl").read_bytes()
     assert lines.count(b"\n") > 60
     assert events.count(b'{"class_uid":6003,') > 60
+    stored = {file.name: file.read_bytes() for file in (tmp_path / "state").iterdir()}
+    assert len(stored["knowledge.db"]) > 4096
+    for name, data in stored.items():
+        written.add(name, data)
     out, err = capfd.readouterr()
     for place, data in (
         ("decision log", lines),

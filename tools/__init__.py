@@ -1,0 +1,1 @@
+"""Programs for the makers of Scopegate; nothing here is part of the product."""
