@@ -163,8 +163,8 @@ def _configured(vendor: Vendor, user: str) -> Knowledge | None:
 
 
 def _print_text(members: Mapping[str, Any], question: Question, mode: Mode) -> None:
-    verdict = str(members["decision"])
-    click.echo(f"{click.style(verdict.upper(), fg=_COLOURS.get(verdict, 'yellow'), bold=True)}  {members['method']} {_target(question.path).path}")
+    verdict, path = str(members["decision"]), _target(question.path).path  # without its query: a pasted one may hold a token
+    click.echo(f"{click.style(verdict.upper(), fg=_COLOURS.get(verdict, 'yellow'), bold=True)}  {members['method']} {path}")
     print_columns(_facts(members, question), indent="  ")
     click.echo()
     print_paragraph(members["explanation"])

@@ -45,7 +45,7 @@ from proxy.telemetry.exchange import Actual, Decision, Exchange, Outcome, Predic
 from proxy.vendors.base import METHOD_OVERRIDE
 from tests.fakes.authority import Authority
 from tests.unit.docs import tables
-from tests.unit.docs.pages import DOCS, PAGES, ROOT, Block, anchors, blocks, code, codes, links, read, rows, section
+from tests.unit.docs.pages import DOCS, PAGES, ROOT, Block, anchors, blocks, code, codes, links, read, rows, section, without_blocks
 from tests.unit.telemetry.support import INFORMED
 
 ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]
@@ -380,3 +380,31 @@ def test_the_import_layers_are_those_that_are_checked() -> None:
 def test_the_files_that_a_page_names_exist(page: Path) -> None:
     named = re.findall(r"`((?:proxy|config|tests|docs)/[\w./*-]*)`", page.read_text(encoding="utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_tests_that_a_page_names_exist(page: Path) -> None:
+    named = [span for span in codes(without_blocks(page)) if re.search(r"(?:^|::)test_\w+$", span)]
+    assert [span for span in named if not is_test(*span.partition("::")[::2])] == []
+
+
+def is_test(file: str, name: str) -> bool:
+    """Say whether a file of tests has a test of this name."""
+    source = ROOT / file
+    return (
+        bool(name)
+        and source.is_file()
+        and re.search(rf"^(?:async )?def {name}\(", source.read_text(encoding="utf-8"), re.MULTILINE) is not None
+    )
+
+
+def test_every_threat_has_a_defence_a_place_and_a_test() -> None:
+    threats = [row for number in range(1, 7) for row in rows(threats_of(number))]
+    assert len(threats) > 40
+    assert [row[0] for row in threats if len(row) != 4 or not codes(row[2]) or "::" not in row[3]] == []
+
+
+def threats_of(boundary: int) -> str:
+    text = read("explanation/security.md")
+    (heading,) = re.findall(rf"^## {boundary}\. .*$", text, re.MULTILINE)
+    return section(text, heading)
