@@ -7,9 +7,11 @@ from typing import Protocol
 
 from aiohttp import web
 
-from proxy.admin.answers import Problem, json_response, no_content
+from proxy.admin.answers import Problem, bytes_response, no_content
 from proxy.admin.questions import Parameters
 from proxy.readiness import Wanted
+from proxy.reports.catalogue import CONTENT_TYPES, FORMATS, READINESS
+from proxy.reports.page import POLICY
 
 
 class ReadinessBackend(Protocol):
@@ -43,10 +45,13 @@ class ReadinessApi:
 
     async def report(self, request: web.Request) -> web.Response:
         """Say what is ready to be enforced, and why not."""
-        given = Parameters(request.query, ("vendor", "client"))
+        given = Parameters(request.query, ("vendor", "client", "format"))
         wanted = Wanted(given.choice("vendor", self._backend.vendors()), given.text("client"))
         await self._backend.refresh()
-        return json_response(self._backend.report(wanted))
+        kind = given.choice("format", FORMATS) or "json"
+        policy = {"Content-Security-Policy": POLICY} if kind == "html" else {}
+        body = READINESS.writers[kind](self._backend.report(wanted))
+        return bytes_response(body.encode("utf-8", "replace"), CONTENT_TYPES[kind], headers=policy)
 
     async def lift(self, request: web.Request) -> web.Response:
         """Enforce an operation again that a false denial had put back to shadow."""

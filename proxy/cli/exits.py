@@ -11,7 +11,8 @@ UNEXPECTED: Final = 1
 USAGE: Final = 2
 """The command line is wrong (click exits with this)."""
 DENIED: Final = 3
-"""`explain`: the vendor would refuse it; `report least-privilege --fail-on-unused`: something granted is unused."""
+"""`explain`: the vendor would refuse it; `report least-privilege --fail-on-unused`: something granted is unused;
+`report readiness --fail-on-not-ready`: something is not ready."""
 INVALID: Final = 4
 """A configuration or catalogue is invalid."""
 UNDECIDED: Final = 5

@@ -87,3 +87,27 @@ def least_privilege(fail_on_unused: bool, **options: Any) -> int:
     from proxy.cli import reporting
 
     return reporting.report("least-privilege", reporting.Wanted(**options), fail=fail_on_unused)
+
+
+@report.command("readiness")
+@click.option("--config", "file", type=_FILE, help="Read the store of this configuration instead of asking a running proxy.")
+@click.option("--admin", help="Where the running proxy's admin listener is (default http://127.0.0.1:9090).")
+@click.option("--vendor", default="", help="Only this vendor.")
+@click.option("--client", default="", help="Only this app.")
+@click.option("--format", "output_format", type=_FORMATS, default="text", show_default=True, help="How it is written.")
+@click.option("--output", type=_FILE, help="Write to this file instead of standard output.")
+@click.option("--fail-on-not-ready", is_flag=True, help="Exit with 3 unless everything in the report is ready, for pipelines.")
+def readiness(fail_on_not_ready: bool, **options: Any) -> int:
+    """Report whether it is safe to enforce.
+
+    Predictions compared with the vendor's real answers, per vendor, client and operation: correct, false denials, missed denials,
+    not comparable. Ready needs enough scored calls and no false denial.
+
+    \b
+    Example:
+      scopegate report readiness --vendor ringcentral
+      scopegate report readiness --config config/scopegate.yaml --fail-on-not-ready
+    """
+    from proxy.cli import readiness_reporting
+
+    return readiness_reporting.report(readiness_reporting.Wanted(**options), fail=fail_on_not_ready)

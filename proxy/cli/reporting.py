@@ -65,7 +65,7 @@ def report(name: str, wanted: Wanted, *, fail: bool = False) -> int:
     if isinstance(document, int):
         return document
     form = FORMS[name]
-    if not _write(form.writers[wanted.output_format](document), wanted.output):
+    if not write(form.writers[wanted.output_format](document), wanted.output):
         return UNEXPECTED
     return DENIED if fail and form.is_bad(document) else OK
 
@@ -102,7 +102,8 @@ def _rows(loaded: Loaded) -> list[Any]:
     return read_evidence(state.path, store_keys(state), USAGE, decode_row)
 
 
-def _write(text: str, output: Path | None) -> bool:
+def write(text: str, output: Path | None) -> bool:
+    """Write a report to a file, or to standard output; say whether it could be."""
     if output is None:
         click.echo(text, nl=False)
         return True

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from proxy.reports.documents import has_unused
 from proxy.reports.page import as_page
+from proxy.reports.readiness_outline import is_not_ready, readiness_csv, readiness_outline
 from proxy.reports.usage_outline import privilege_outline, usage_outline
 from proxy.reports.writing import as_markdown, as_text, privilege_csv, usage_csv
 
@@ -60,7 +61,17 @@ LEAST_PRIVILEGE: Final = ReportForm(
     },
     has_unused,
 )
-FORMS: Final[Mapping[str, ReportForm]] = {"usage": USAGE, "least-privilege": LEAST_PRIVILEGE}
+READINESS: Final = ReportForm(
+    {
+        "text": lambda document: as_text(readiness_outline(document)),
+        "json": as_json,
+        "markdown": lambda document: as_markdown(readiness_outline(document)),
+        "csv": readiness_csv,
+        "html": lambda document: as_page(readiness_outline(document)),
+    },
+    is_not_ready,
+)
+FORMS: Final[Mapping[str, ReportForm]] = {"usage": USAGE, "least-privilege": LEAST_PRIVILEGE, "readiness": READINESS}
 
 
 def parse_since(text: str, now: float) -> float | None:
