@@ -316,13 +316,13 @@ class App:
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
         scores = self._scores.numbers.readings(self._loaded.settings.vendors, sorted(known_labels(self._loaded).clients))
-        others = (self._writer, self._store, self._shared_store, self._rewrites, self._discoveries, self._audit, self._scope_use)
+        others = (self._writer, self._store, self._shared_store, self._rewrites, self._discoveries, self._audit)
         return (
             *own,
             *scores,
             handshakes_reading(lambda: self._doors(listener)),
             *self._certificate_readings(),
-            *self._proposal_readings(),
+            *self._ledger_readings(),
             *self._recorders.readings(),
             *(reading for other in others if other is not None for reading in other.readings()),
         )
@@ -333,8 +333,8 @@ class App:
     def _certificate_readings(self) -> tuple[Reading, ...]:
         return self._certificates.readings()
 
-    def _proposal_readings(self) -> tuple[Reading, ...]:
-        return self._proposals.readings(self._vendor_names)
+    def _ledger_readings(self) -> tuple[Reading, ...]:
+        return (*self._proposals.readings(self._vendor_names), *self._scope_use.readings())
 
 
 def _upstream_connections(listener: Listener) -> Values:

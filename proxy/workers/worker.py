@@ -59,7 +59,7 @@ class WorkerApp(App):
             self._knowledge.of(name, self._loaded.settings.limits.max_known_tokens)
         self._spreading = Spreading(self._journal, shared.vendors, self._knowledge, self._lost, self.note_bug)
         self._scores.sink = Scorekeeper(self._scores, self._spreading, self._link.send)
-        self._usage.sink = UsageTeller(self._link.send)
+        self._usage.sink = self._usage_teller = UsageTeller(self._usage, self._link.send)
         self._proposals.sink = self._proposal_sender = ProposalSender(self._proposals, self._link.send)
         self._known = asyncio.Event()
         self._asked_to_end = asyncio.Event()
@@ -140,8 +140,8 @@ class WorkerApp(App):
     def _certificate_readings(self) -> tuple[Reading, ...]:
         return ()  # the supervisor follows the same files, and tells once
 
-    def _proposal_readings(self) -> tuple[Reading, ...]:
-        return ()  # the supervisor has those of all
+    def _ledger_readings(self) -> tuple[Reading, ...]:
+        return ()  # the supervisor has the rows of all
 
     # --- what the supervisor says
 
@@ -186,7 +186,7 @@ class WorkerApp(App):
             await self._tell_numbers()
         elif question == SAVE:
             self._scores.save()
-            self._usage.save()
+            self._usage_teller.tell()
             self._proposal_sender.tell()
         else:
             answer = _encoded(lambda: answer_decisions(question, self._recent))
@@ -195,7 +195,7 @@ class WorkerApp(App):
     async def _tell_numbers(self) -> None:
         """Tell what was counted so far, one telling after the other, so that numbers never fall."""
         async with self._telling:
-            self._usage.save()
+            self._usage_teller.tell()
             self._proposal_sender.tell()
             snapshot = self._metrics.snapshot()
             self._link.tell(Kind.NUMBERS, await asyncio.to_thread(_encoded, lambda: encode_totals(totals_of(snapshot))))

@@ -214,10 +214,14 @@ def test_a_worker_tells_what_came_since_it_was_heard_last() -> None:
         return line[0]
 
     worker = UsageLedger(400 * DAY)
-    worker.sink = UsageTeller(send)
-    for heard in (True, False, True):
+    worker.sink = teller = UsageTeller(worker, send)
+    for heard in (True, False):
         line[0] = heard
         for second in range(5):
             worker.record(call(ARCHIVER, "listCalls", BEGIN + second))
-        worker.save()
-    assert [row.count for row in of(home)] == [row.count for row in of(worker)] == [15]
+        teller.tell()
+    assert [row.count for row in of(home)] == [5]
+    line[0] = True
+    teller.tell()
+    teller.tell()
+    assert [row.count for row in of(home)] == [row.count for row in of(worker)] == [10]
