@@ -187,7 +187,8 @@ class Walk:
     async def look(self) -> None:
         """Read everything that the admin listener tells."""
         vendors = self.house.simulators
-        lists = ("/api/v1/decisions?limit=1000", "/api/v1/grants", "/api/v1/reports/readiness", "/readyz")
+        reports = (f"/api/v1/reports/{name}" for name in ("readiness", "usage?by=subject", "least-privilege?by=subject"))
+        lists = ("/api/v1/decisions?limit=1000", "/api/v1/grants", *reports, "/readyz")
         for path in (*lists, *(f"/api/v1/users/{name}" for name in vendors), *(f"/api/v1/catalog/{name}/proposals" for name in vendors)):
             self.written.add(path, repr(await self.house.admin(path)).encode())
         for decision in (await self.house.admin("/api/v1/decisions?limit=5"))["decisions"]:
@@ -196,6 +197,13 @@ class Walk:
             question = {"vendor": grant["vendor"], "method": "GET", "path": f"/restapi/v1.0/account/~/call-log?{QUERY}"}
             told = await self.house.admin("/api/v1/explain", "POST", question | {"fingerprint": grant["fingerprint"]})
             self.written.add("explain", repr(told).encode())
+            subject, path = {"type": "identity", "id": grant["fingerprint"]}, f"/restapi/v1.0/account/~/call-log?{QUERY}"
+            asked = {
+                "subject": subject,
+                "action": {"name": "GET"},
+                "resource": {"type": "route", "id": path, "properties": {"vendor": grant["vendor"]}},
+            }
+            self.written.add("AuthZEN", repr(await self.house.admin("/access/v1/evaluation", "POST", asked)).encode())
         self.written.add("metrics", (await self.house.page()).encode())
 
 

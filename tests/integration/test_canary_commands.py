@@ -9,6 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from proxy.reports.catalogue import FORMATS, FORMS
 from tests.fakes.waiting import eventually
 from tests.integration.canary import MARK, QUERY, Written, marked_vendors
 from tests.integration.cli.processes import COMMAND, PATIENCE_S, ROOT, environment
@@ -101,6 +104,17 @@ async def print_everything(house: House, folder: Path, written: Written) -> None
             written.add(f"{name} as {output}", printed)
 
 
+async def print_reports(house: House, written: Written) -> None:
+    """Ask for every report in every format."""
+    admin = ("--admin", f"http://127.0.0.1:{house.app.admin_port}")
+    for name in FORMS:
+        for output in FORMATS:
+            printed = await asyncio.to_thread(run, "report", name, *admin, "--format", output)
+            assert len(printed) > 20, (name, output)
+            written.add(f"report {name} as {output}", printed)
+
+
+@pytest.mark.timeout(180)  # some thirty commands, one process each
 async def test_no_command_prints_a_secret(tmp_path: Path) -> None:
     written = Written()
     descriptor = os.open(tmp_path / "decisions", os.O_CREAT | os.O_WRONLY)
@@ -115,5 +129,6 @@ async def test_no_command_prints_a_secret(tmp_path: Path) -> None:
         walk = Walk(house, written)
         await walk.ringcentral()
         await print_everything(house, tmp_path, written)
+        await print_reports(house, written)
     os.close(descriptor)
     written.assert_clean()
