@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -55,6 +56,15 @@ async def test_tells_where_it_listens_and_writes_decisions_to_standard_output_on
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the limits where Linux tells them")
 async def test_a_crash_leaves_no_memory_on_a_disk(configured: WriteConfiguration) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))  # what is started here may dump all it can, unless it forbids itself to
+    try:
+        await limits_are_low(configured)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+
+async def limits_are_low(configured: WriteConfiguration) -> None:
     async with serving(configured()) as running:
         limits = await asyncio.to_thread(Path(f"/proc/{running.process.pid}/limits").read_text)
         (line,) = [line for line in limits.splitlines() if line.startswith("Max core file size")]
