@@ -23,6 +23,7 @@ from proxy.admin.reports import LiveReport, ReportApi
 from proxy.admin.server import AdminServer
 from proxy.admin.server import start as start_admin
 from proxy.admin_backend import ProxyBackend, listening
+from proxy.app_identity import AppIdentity
 from proxy.auditing import audit_readiness, make_recorder, make_writer
 from proxy.certificates import CertificateError, Certificates
 from proxy.clients import ANONYMOUS, UNIDENTIFIED
@@ -35,6 +36,7 @@ from proxy.evidence import Ledger
 from proxy.gate import Clocks
 from proxy.handshakes import Handshakes, Secured, handshakes_reading
 from proxy.identifiers import IdMaker
+from proxy.issuer_keys import KeySetError
 from proxy.joining import join, link_readiness, make_link
 from proxy.judge import PREDICTION_ERROR
 from proxy.keeping import make_store, retention_s, store_readiness, take_over, vendor_facts
@@ -102,6 +104,7 @@ class App:
         self._accepting = False
         self._listener: Listener | None = None
         self._admin: AdminServer | None = None
+        self._identity: AppIdentity | None = None
         self._access = Access([token.reveal() for token in loaded.settings.admin.token_sha256 or ()])
         self._store: EmbeddedStore | None = None
         self._certificates = Certificates(self._clocks.wall)
@@ -140,6 +143,7 @@ class App:
         """Open both listeners. Raise `StartError` where an address cannot be had, or a CA or key file cannot be used."""
         await self._open_store()
         self._usage.watch(self._loaded.settings.vendors, self._clocks.wall())
+        await self._learn_issuers()
         try:
             service = build_service(self._loaded, self._parts())
             self._traffic_tls = self._secured(TRAFFIC, self._loaded.settings.tls)
@@ -154,6 +158,14 @@ class App:
         await self._open_listeners(self._loaded.settings, self._listener)
         self._watching = asyncio.create_task(self._certificates.watch())
 
+    async def _learn_issuers(self) -> None:
+        try:
+            self._identity = AppIdentity(self._loaded.settings)
+            await self._identity.keys.start()
+        except (OSError, KeySetError) as error:
+            await self._close_stores()
+            raise StartError(f"the keys of an issuer cannot be used: {error}") from error
+
     def _parts(self) -> Parts:
         return Parts(
             asyncio.get_running_loop(),
@@ -167,6 +179,7 @@ class App:
             rewrites=self._rewrites,
             certificates=self._certificates,
             discoveries=self._discoveries,
+            app_tokens=None if self._identity is None else self._identity.tokens,
         )
 
     def _make_listener(self, service: Service) -> Listener:
@@ -267,6 +280,8 @@ class App:
         if self._listener is not None:
             finished = await self._listener.drain(self._loaded.settings.limits.shutdown_grace_s if grace_s is None else grace_s)
         await self._discoveries.stop()
+        if self._identity is not None:
+            await self._identity.keys.stop()
         if self._admin is not None:
             await self._admin.stop()
         if self._writer is not None:
@@ -323,6 +338,7 @@ class App:
             handshakes_reading(lambda: self._doors(listener)),
             *self._certificate_readings(),
             *self._ledger_readings(),
+            *(() if self._identity is None else self._identity.readings()),
             *self._recorders.readings(),
             *(reading for other in others if other is not None for reading in other.readings()),
         )

@@ -10,9 +10,9 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, NamedTuple
 
 from proxy.model import Mode
 
@@ -47,23 +47,43 @@ def certificate_name(kind: str, value: str) -> str:
     return f"{kind}:{value.lower() if kind == 'DNS' else value}"
 
 
+class Badge(NamedTuple):
+    """One claim of a verified token by which a client can be known."""
+
+    issuer: str
+    claim: str
+    value: str
+
+
+class Shown(NamedTuple):
+    """What a verified token says, or why it says nothing (`problem`)."""
+
+    badges: frozenset[Badge] = frozenset()
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One internal app. `known` is false for a caller that nothing configured identifies. `san`: as in `Peer.names`."""
+    """One internal app. `known` is false for a caller that nothing configured identifies. `san`: as in `Peer.names`.
+
+    `problem` says, of a caller that is nobody, why its token was not accepted; "" where it showed none.
+    """
 
     name: str
     api_key_sha256: bytes = b""
     mode: Mode | None = None
     known: bool = True
     san: str = ""
+    badge: Badge | None = None
+    problem: str = ""
 
 
 ANONYMOUS: Final = Client("anonymous")
 UNIDENTIFIED: Final = Client("unidentified", known=False)
 
 
-def identify_client(clients: Sequence[Client], key: bytes | None, peer: Peer = NO_PEER) -> Client:
-    """Return the client that key and certificate identify.
+def identify_client(clients: Sequence[Client], key: bytes | None, peer: Peer = NO_PEER, shown: Shown | None = None) -> Client:
+    """Return the client that key and certificate identify. `shown`: the key is a token, and this is what it says.
 
     A wrong key is nobody's, whatever the certificate says; so are two proofs that speak of different clients.
     """
@@ -72,7 +92,7 @@ def identify_client(clients: Sequence[Client], key: bytes | None, peer: Peer = N
     by_certificate = _by_names(clients, peer.names) if peer.names else None
     if key is None:
         return by_certificate or UNIDENTIFIED
-    by_key = _by_key(clients, key)
+    by_key = _by_key(clients, key) if shown is None else _by_badge(clients, shown)
     return by_key if by_certificate is None or by_certificate is by_key else UNIDENTIFIED
 
 
@@ -84,6 +104,14 @@ def _by_key(clients: Sequence[Client], key: bytes) -> Client:
         if hmac.compare_digest(client.api_key_sha256, digest):
             found = client
     return found
+
+
+def _by_badge(clients: Sequence[Client], shown: Shown) -> Client:
+    """Return whose token it is; nobody's where its claims are those of no client, or of several."""
+    found = [client for client in clients if client.badge is not None and client.badge in shown.badges]
+    if len(found) == 1:
+        return found[0]
+    return replace(UNIDENTIFIED, problem=shown.problem or ("several_clients" if found else "no_such_client"))
 
 
 def _by_names(clients: Sequence[Client], names: frozenset[str]) -> Client | None:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from proxy.app_tokens import AppTokens
 from proxy.breaker import Breaker, BreakerRules
 from proxy.certificates import Certificates
-from proxy.clients import Client
+from proxy.clients import Badge, Client
 from proxy.closing import Closer
 from proxy.credentials import Fingerprinter
 from proxy.discovering import Discoverer, Discoveries
@@ -66,6 +67,7 @@ class Parts:
     make_learner: Callable[..., Learner] = Learner
     certificates: Certificates = field(default_factory=Certificates)
     discoveries: Discoveries = field(default_factory=Discoveries)
+    app_tokens: AppTokens | None = None
 
 
 def build_service(loaded: Loaded, parts: Parts) -> Service:
@@ -74,7 +76,8 @@ def build_service(loaded: Loaded, parts: Parts) -> Service:
     limits = wire_limits(settings)
     mounts = [mount for name, vendor in settings.vendors.items() for mount in _mounts(name, vendor, loaded, parts)]
     parts.rewrites.limit(settings.limits.max_rewrite_bytes, settings.limits.max_rewrite_total_bytes)
-    gate = Gate(mounts, _clients(settings.clients), parts.fingerprinter, parts.gate_clocks or parts.clocks, parts.make_id, parts.on_bug)
+    clocks, clients = parts.gate_clocks or parts.clocks, _clients(settings.clients)
+    gate = Gate(mounts, clients, parts.fingerprinter, clocks, parts.make_id, parts.on_bug, parts.app_tokens)
     closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes)
     channels = {name: _channel(name, vendor, limits, parts) for name, vendor in settings.vendors.items()}
     return Service(parts.loop, parts.clocks.now, gate, closer, MappingProxyType(channels), limits, parts.rewrites)
@@ -166,8 +169,14 @@ def _clients(settings: tuple[ClientSettings, ...]) -> list[Client]:
 
 
 def _client(settings: ClientSettings) -> Client:
-    key = settings.authenticate.api_key_sha256
-    return Client(settings.name, key.reveal() if key is not None else b"", settings.mode, san=settings.authenticate.mtls_san or "")
+    key, claim = settings.authenticate.api_key_sha256, settings.authenticate.jwt
+    return Client(
+        settings.name,
+        key.reveal() if key is not None else b"",
+        settings.mode,
+        san=settings.authenticate.mtls_san or "",
+        badge=Badge(claim.issuer, claim.claim, claim.value) if claim is not None else None,
+    )
 
 
 def _channel(name: str, settings: VendorSettings, limits: Limits, parts: Parts) -> Channel:

@@ -11,7 +11,8 @@ from typing import Final, Protocol
 
 from proxy import errors
 from proxy.answers import refuse
-from proxy.clients import NO_PEER, Client, Peer, identify_client
+from proxy.app_tokens import AppTokens, Why, looks_like_a_token
+from proxy.clients import NO_PEER, Client, Peer, Shown, identify_client
 from proxy.credentials import Fingerprint, Fingerprinter, Secret
 from proxy.errors import Fault
 from proxy.grants import Knowledge
@@ -53,7 +54,9 @@ class Gate:
         clocks: Clocks,
         make_id: IdMaker,
         on_bug: Callable[[BaseException], None],
+        app_tokens: AppTokens | None = None,
     ) -> None:
+        self._app_tokens = app_tokens
         self.mounts = tuple(mounts)
         self._locator = Locator(mounts, on_bug)
         self._tokens = TokenReader(fingerprinter)
@@ -112,6 +115,17 @@ class Gate:
 
     # --- canonicalise, identify, know
 
+    def _identify(self, ruling: Ruling, head: RequestHead) -> Client:
+        """Say which app is asking; what its token says holds for a while only."""
+        key, tokens = head.client_key, self._app_tokens
+        if tokens is None or key is None or not looks_like_a_token(key):
+            return identify_client(self._clients, key, ruling.peer)
+        read = tokens.read(key, ruling.started_at)
+        if isinstance(read, Why):
+            return identify_client(self._clients, key, ruling.peer, Shown(problem=read.value))
+        ruling.client_until = self._clocks.now() + read.until - ruling.started_at
+        return identify_client(self._clients, key, ruling.peer, Shown(read.badges))
+
     def _read(self, ruling: Ruling, raw_target: bytes, head: RequestHead) -> Fault | None:
         """Find out which operation of which vendor is meant, who asks, with which token, and what is known of it."""
         found = self._locator.locate(ruling.method, raw_target, head)
@@ -120,7 +134,7 @@ class Gate:
         located, target = found
         ruling.mount = mount = located.mount
         ruling.target = target
-        ruling.client = client = identify_client(self._clients, head.client_key, ruling.peer)
+        ruling.client = client = self._identify(ruling, head)
         ruling.mode = client.mode or mount.mode
         meant = self._locator.effective(ruling.method, located, target, head)
         if isinstance(meant, BadRequest):

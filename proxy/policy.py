@@ -59,6 +59,27 @@ _NOT_A_CLIENT = NotAllowed(
     "This proxy serves only configured clients, and nothing identifies one: an app sends its key in the header Scopegate-Key, or connects "
     "with its certificate. A wrong key identifies nobody, and neither do a key and a certificate of different apps.",
 )
+_PROBLEMS: Mapping[str, str] = {
+    "malformed": "it is no well-formed JWT",
+    "algorithm": "its algorithm is none that this issuer may use",
+    "wrong_issuer": "its issuer is none that this proxy is configured for",
+    "unknown_key": "the key it was signed with is not known (if the issuer has just changed keys, try again in half a minute)",
+    "bad_signature": "its signature is wrong",
+    "wrong_audience": "it was issued for another audience",
+    "expired": "it has expired; get a new one",
+    "not_yet_valid": "it is not valid yet; compare the clocks",
+    "missing_claim": "it lacks one of the claims exp, iss and aud",
+    "no_such_client": "it is valid, but its claims are those of no configured client",
+    "several_clients": "it is valid, but its claims are those of several configured clients",
+}
+_BAD_TOKEN: Mapping[str, NotAllowed] = {
+    problem: NotAllowed(
+        Reason.POLICY,
+        Objection.UNKNOWN_CLIENT,
+        f"This proxy serves only configured clients, and the token in the header Scopegate-Key identifies none: {text}.",
+    )
+    for problem, text in _PROBLEMS.items()
+}
 _UNKNOWN_OPERATION = NotAllowed(
     Reason.UNKNOWN_OPERATION,
     Objection.UNKNOWN_OPERATION,
@@ -88,7 +109,7 @@ def allows(rules: Rules, client: Client, operation: Operation | None, *, token_k
     such operation.
     """
     if not client.known:
-        return _NOT_A_CLIENT
+        return _BAD_TOKEN.get(client.problem, _NOT_A_CLIENT)
     allowance = rules.allowances.get(client.name)
     if operation is None:
         return _allows_unknown(rules, allowance, method, path)

@@ -24,7 +24,9 @@ class Repeats:
         if head.rulings is None or head.rulings[0] is not self:
             return None
         kept: Ruling | None = head.rulings[1].get((method, raw_target))
-        if kept is None or kept.fingerprint is None:
+        if kept is None or now >= kept.client_until:
+            return None
+        if kept.fingerprint is None:
             return kept
         assert kept.mount is not None
         if kept.kept is not None and kept.match is not None and kept.match.operation.id in kept.mount.demoted:

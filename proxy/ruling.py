@@ -10,7 +10,7 @@ from proxy.catalog import Match
 from proxy.clients import NO_PEER, UNIDENTIFIED, Client, Peer
 from proxy.credentials import Fingerprint, Secret
 from proxy.explain import NO_EVIDENCE, Evidence
-from proxy.grants import GrantStore, Knowledge
+from proxy.grants import NEVER, GrantStore, Knowledge
 from proxy.headers import RequestHead
 from proxy.learning import Learner
 from proxy.links import Links
@@ -93,6 +93,8 @@ class Ruling:
         self.mount: Mount | None = None
         self.peer: Peer = NO_PEER
         self.client: Client = UNIDENTIFIED
+        self.client_until: float = NEVER
+        """Until when (on the steady clock) it is believed which app is asking."""
         self.mode: Mode = Mode.OFF
         self.target: Target | None = None
         self.match: Match | None = None
@@ -124,6 +126,7 @@ class Ruling:
         copy.mount = self.mount
         copy.peer = self.peer
         copy.client = self.client
+        copy.client_until = self.client_until
         copy.mode = self.mode
         copy.target = self.target
         copy.match = self.match

@@ -71,6 +71,8 @@ def cross_checks(data: object) -> Iterator[Finding]:
     yield from _vendors(data)
     yield from _listeners_tls(data)
     yield from _same_mounts(data)
+    yield from _issuers(data)
+    yield from _repeated(data, ("issuers", EACH, "issuer"), "another issuer has this name")
     yield from _repeated(data, ("clients", EACH, "name"), "another client has this name")
     yield from _repeated(data, ("clients", EACH, "authenticate", "api_key_sha256"), "another client has this key")
     yield from _repeated(data, ("clients", EACH, "authenticate", "mtls_san"), "another client has this name in its certificate")
@@ -177,21 +179,43 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-PROOFS: Final = ("api_key_sha256", "mtls_san")
+PROOFS: Final = ("api_key_sha256", "mtls_san", "jwt")
 """The ways in which a client can prove who it is."""
 
 
 def _proofs(data: object) -> Iterator[Finding]:
     """A client without a proof could be nobody, and with two it would not be clear whether one is enough."""
     asked = any(True for _ in _matching(data, ("tls", "client_ca_file"), ()))
+    issuers = {value for _, value in _matching(data, ("issuers", EACH, "issuer"), ()) if isinstance(value, str)}
     for path, proof in _matching(data, ("clients", EACH, "authenticate"), ()):
         if not isinstance(proof, dict):
             continue
         given = [key for key in PROOFS if proof.get(key) is not None]
         if len(given) != 1:
             yield path, f"needs exactly one of {', '.join(PROOFS)}"
+        claim = proof.get("jwt")
+        if isinstance(claim, dict) and isinstance(claim.get("issuer"), str) and claim["issuer"] not in issuers:
+            yield (*path, "jwt", "issuer"), "is none of issuers"
         if "mtls_san" in given and not asked:
             yield (*path, "mtls_san"), "needs tls.client_ca_file: without it no client certificate is asked for"
+
+
+def _issuers(data: object) -> Iterator[Finding]:
+    """An issuer without keys, or with two sets of them, could not be relied on; neither could one claim of two clients."""
+    for path, issuer in _matching(data, ("issuers", EACH), ()):
+        if not isinstance(issuer, dict):
+            continue
+        if (issuer.get("jwks_file") is None) == (issuer.get("jwks_url") is None):
+            yield path, "needs exactly one of jwks_file and jwks_url"
+        if issuer.get("ca_file") is not None and issuer.get("jwks_url") is None:
+            yield (*path, "ca_file"), "goes with jwks_url only"
+    seen: set[tuple[object, ...]] = set()
+    for path, claim in _matching(data, ("clients", EACH, "authenticate", "jwt"), ()):
+        if isinstance(claim, dict):
+            told = (str(claim.get("issuer")), str(claim.get("claim", "sub")), str(claim.get("value")))
+            if told in seen:
+                yield path, "another client has this claim"
+            seen.add(told)
 
 
 def _repeated(data: object, pattern: tuple[str, ...], message: str) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ from proxy.telemetry.labels import KnownLabels, Reading, Values, VendorLabels
 from proxy.telemetry.metrics import Metrics
 from proxy.usage_rows import Granted, RowKind, UsageKey, UsageRow
 from tests.fakes.authority import Authority
+from tests.fakes.issuer import Issuer
 from tests.fakes.scored import Book
 from tests.unit.docs.pages import code, codes, read, rows
 
@@ -38,6 +39,7 @@ admin: {listen: "127.0.0.1:0"}
 state: {path: scopegate.db}
 tls: {cert_file: secret/tls.crt, key_file: secret/tls.key}
 audit: {path: audit.jsonl}
+issuers: [{issuer: "https://login.example.com/", audience: scopegate, jwks_file: keys.json}]
 vendors:
   ringcentral:
     kind: ringcentral
@@ -67,6 +69,9 @@ async def page(tmp_path: Path) -> AsyncIterator[str]:
     authority = Authority(tmp_path)
     authority.secret()
     tls = TCPConnector(ssl=authority.client())
+    issuer = Issuer()
+    issuer.add("one")
+    (tmp_path / "keys.json").write_bytes(issuer.public)
     loaded = parse_settings(CONFIGURATION, {}, file=tmp_path / "scopegate.yaml")
     assert isinstance(loaded, Loaded), str(loaded)
     with (tmp_path / "log").open("wb") as log:

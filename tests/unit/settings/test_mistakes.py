@@ -132,7 +132,7 @@ def test_a_ca_file_is_for_encrypted_connections_and_must_be_one(tmp_path: Path) 
 @pytest.mark.parametrize("proofs", ["{}", f"{{mtls_san: 'DNS:a', api_key_sha256: {HASH}}}"])
 def test_a_client_needs_exactly_one_proof(tmp_path: Path, proofs: str) -> None:
     found = problems(tmp_path, VENDOR + f"clients: [{{name: app, authenticate: {proofs}}}]\n")
-    assert "7:23: clients[0].authenticate: needs exactly one of api_key_sha256, mtls_san" in found
+    assert "7:23: clients[0].authenticate: needs exactly one of api_key_sha256, mtls_san, jwt" in found
 
 
 def test_a_name_in_a_certificate_that_nobody_asks_for_is_refused(tmp_path: Path) -> None:
