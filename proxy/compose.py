@@ -68,6 +68,8 @@ class Parts:
     certificates: Certificates = field(default_factory=Certificates)
     discoveries: Discoveries = field(default_factory=Discoveries)
     app_tokens: AppTokens | None = None
+    make_sample: Callable[..., DenialSample] = lambda _, *rules: DenialSample(*rules)
+    """Makes the sample of a vendor's denials: its name, then what `DenialSample` takes."""
 
 
 def build_service(loaded: Loaded, parts: Parts) -> Service:
@@ -151,13 +153,13 @@ def _mount(name: str, settings: VendorSettings, loaded: Loaded, parts: Parts) ->
         path=settings.mount.path or "",
         host=settings.mount.host or "",
         demoted=parts.demoted(name),
-        sample=_sample(settings.verify_denials, parts),
+        sample=_sample(name, settings.verify_denials, parts),
         origins=_origins(settings, [endpoint.path for endpoint in catalog.token_endpoints]),
     )
 
 
-def _sample(settings: VerifySettings | None, parts: Parts) -> DenialSample | None:
-    return None if settings is None else DenialSample(settings.rate, settings.per_minute, parts.clocks.now, parts.chance)
+def _sample(vendor: str, settings: VerifySettings | None, parts: Parts) -> DenialSample | None:
+    return None if settings is None else parts.make_sample(vendor, settings.rate, settings.per_minute, parts.clocks.now, parts.chance)
 
 
 def _origins(settings: VendorSettings, token_paths: list[str]) -> Mapping[str, str] | None:

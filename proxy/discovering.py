@@ -26,13 +26,16 @@ PAUSE_S: Final = 60.0
 class Discoveries:
     """What was asked, by vendor, and what came of it. It outlives a change of the configuration."""
 
-    def __init__(self) -> None:
+    def __init__(self, make_schedule: Callable[[str], Schedule] = lambda _: Schedule(0.0)) -> None:
+        self._make_schedule = make_schedule
         self._schedules: dict[str, Schedule] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def schedule(self, vendor: str, lifetime: float) -> Schedule:
         """Return a vendor's schedule, making it where it is missing."""
-        schedule = self._schedules.setdefault(vendor, Schedule(lifetime))
+        schedule = self._schedules.get(vendor)
+        if schedule is None:
+            schedule = self._schedules[vendor] = self._make_schedule(vendor)
         schedule.lifetime = lifetime
         return schedule
 

@@ -47,11 +47,28 @@ class Schedule:
         if not self._may_ask(now):
             self.counts[RATE_LIMITED] += 1
             return False
-        self._asked[token] = now + self.lifetime
+        self.note_asked(token, now + self.lifetime)
+        return True
+
+    def note_asked(self, token: Fingerprint, until: float) -> None:
+        """Take note that the vendor was asked about `token`, and is not to be asked again before `until`."""
+        self._asked[token] = until
         self._asked.move_to_end(token)
         if len(self._asked) > self._limit:
             self._asked.popitem(last=False)
-        return True
+
+    def asked(self) -> tuple[tuple[Fingerprint, float], ...]:
+        """Return which tokens the vendor was asked about and until when each is left alone, the oldest first."""
+        return tuple(self._asked.items())
+
+    @property
+    def balance(self) -> tuple[float, float, float]:
+        """How many could be asked about, when that was, and until when the vendor is left alone."""
+        return self._tokens, self._filled_at, self._paused_until
+
+    @balance.setter
+    def balance(self, balance: tuple[float, float, float]) -> None:
+        self._tokens, self._filled_at, self._paused_until = balance
 
     def _may_ask(self, now: float) -> bool:
         self._tokens = min(float(BURST), self._tokens + (now - self._filled_at) * PER_SECOND) if self._filled_at else float(BURST)

@@ -25,8 +25,18 @@ class DenialSample:
 
     def take(self) -> bool:
         """Say whether this denial is sent through; it counts against the bound then."""
-        if self._chance() >= self._rate:
-            return False
+        return self._chance() < self._rate and self._spend()
+
+    @property
+    def balance(self) -> tuple[float, float]:
+        """How many could be sent through, and when that was, on the clock that never jumps."""
+        return self._left, self._filled_at
+
+    @balance.setter
+    def balance(self, balance: tuple[float, float]) -> None:
+        self._left, self._filled_at = balance
+
+    def _spend(self) -> bool:
         now = self._now()
         self._left = min(self._most, self._left + (now - self._filled_at) * self._per_second)
         self._filled_at = now

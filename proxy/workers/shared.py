@@ -5,11 +5,10 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass, replace
 from mmap import mmap
-from types import MappingProxyType
 from typing import Any, Final
 
 from proxy.app import StartError, listen_message, wants_text
-from proxy.settings import LimitSettings, Loaded, VendorSettings
+from proxy.settings import LimitSettings, Loaded
 from proxy.stores.basis import knowledge_basis
 from proxy.workers.board import Board
 from proxy.workers.door import bind
@@ -65,17 +64,7 @@ def _vendors(loaded: Loaded) -> tuple[tuple[str, str], ...]:
 def share_of(loaded: Loaded) -> Loaded:
     """Return the configuration of one worker: limits that hold for all together are divided, rounding up."""
     settings = loaded.settings
-    vendors = {name: _sampling_less(vendor, settings.workers) for name, vendor in settings.vendors.items()}
-    shares = {"limits": divided(settings.limits, settings.workers), "vendors": MappingProxyType(vendors)}
-    return replace(loaded, settings=settings.model_copy(update=shares))
-
-
-def _sampling_less(vendor: VendorSettings, workers: int) -> VendorSettings:
-    """Divide the number of denials that may be sent through per minute."""
-    sample = vendor.verify_denials
-    if sample is None:
-        return vendor
-    return vendor.model_copy(update={"verify_denials": sample.model_copy(update={"per_minute": sample.per_minute / workers})})
+    return replace(loaded, settings=settings.model_copy(update={"limits": divided(settings.limits, settings.workers)}))
 
 
 def divided(limits: LimitSettings, workers: int) -> LimitSettings:

@@ -35,6 +35,7 @@ from proxy.workers.gathering import USAGE
 from proxy.workers.journal import Journal
 from proxy.workers.nursery import Nursery
 from proxy.workers.proposing import PROPOSAL, UNRECORDED, take_proposal, take_unrecorded
+from proxy.workers.rationing import Rations
 from proxy.workers.relay import Relay
 from proxy.workers.scoring import SCORE, Scoreboard
 from proxy.workers.shared import Shared
@@ -81,6 +82,7 @@ class Supervisor(App):
             self._knowledge.of(name, self._loaded.settings.limits.max_known_tokens)
         self._spreading = Spreading(self._journal, self._shared.vendors, self._knowledge, self._lost, self.note_bug)
         self._scoreboard = Scoreboard(self._scores, self._spreading)
+        Rations(self._spreading)
         self.handle(SCORE, self._scoreboard.take)
         if self._shared_store is not None:
             self._shared_store.turn = self._spreading.turn

@@ -13,6 +13,7 @@ from proxy.app import App
 from proxy.clocks import SystemClocks
 from proxy.compose import Parts
 from proxy.credentials import Secret
+from proxy.discovering import Discoveries
 from proxy.settings import Settings
 from proxy.telemetry.labels import Reading
 from proxy.wire.listener import Listener
@@ -27,6 +28,7 @@ from proxy.workers.journal import Journal
 from proxy.workers.link import Link
 from proxy.workers.nursery import Equipment
 from proxy.workers.proposing import ProposalSender
+from proxy.workers.rationing import Rations
 from proxy.workers.scoring import Scorekeeper
 from proxy.workers.shared import Shared, share_of
 from proxy.workers.spreading import Spreading
@@ -58,6 +60,8 @@ class WorkerApp(App):
         for name, _ in shared.vendors:
             self._knowledge.of(name, self._loaded.settings.limits.max_known_tokens)
         self._spreading = Spreading(self._journal, shared.vendors, self._knowledge, self._lost, self.note_bug)
+        self._rations = Rations(self._spreading)
+        self._discoveries = Discoveries(self._rations.schedule)
         self._scores.sink = Scorekeeper(self._scores, self._spreading, self._link.send)
         self._usage.sink = self._usage_teller = UsageTeller(self._usage, self._link.send)
         self._proposals.sink = self._proposal_sender = ProposalSender(self._proposals, self._link.send)
@@ -129,7 +133,8 @@ class WorkerApp(App):
 
     def _parts(self) -> Parts:
         clocks = AttentiveClocks(self._clocks, self._journal, self._spreading.catch_up)
-        return replace(super()._parts(), gate_clocks=clocks, make_learner=partial(LearnerInTurns, self._spreading.turn))
+        learner = partial(LearnerInTurns, self._spreading.turn)
+        return replace(super()._parts(), gate_clocks=clocks, make_learner=learner, make_sample=self._rations.sample)
 
     def _make_listener(self, service: Service) -> Listener:
         return SharedListener(service, self.note_bug, self._shared.board, self._number)
