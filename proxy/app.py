@@ -125,10 +125,13 @@ class App:
         }
         if self._writer is not None and descriptor is not None:
             text = wants_text(self._loaded.settings, descriptor)
-            recorders["decision_log"] = decision_log(text=text, put=self._writer.put, key=Secret(secrets.token_bytes(32)))
+            recorders["decision_log"] = decision_log(text=text, put=self._writer.put, key=self._log_key())
         if self._loaded.settings.audit is not None:
             recorders["audit"] = make_recorder(self._put_event, self._loaded)
         return recorders
+
+    def _log_key(self) -> Secret:
+        return Secret(secrets.token_bytes(32))
 
     def _make_audit(self) -> AuditWriter | None:
         return make_writer(self._loaded, self._clocks)

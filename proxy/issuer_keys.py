@@ -16,7 +16,7 @@ import aiohttp
 import jwt
 
 from proxy.app_tokens import Keys, PublicKey
-from proxy.telemetry.labels import Reading
+from proxy.telemetry.labels import Reading, Together
 
 MAX_BYTES: Final = 1_048_576
 MAX_KEYS: Final = 100
@@ -156,11 +156,12 @@ class IssuerKeys:
         known = "Public keys known of an issuer of apps' tokens."
         loads = "Times that an issuer's keys were read, by result."
         return (
-            Reading(
-                "scopegate_issuer_keys", known, lambda: {(name,): len(state.keys) for name, state in self._states.items()}, ("issuer",)
-            ),
+            Reading("scopegate_issuer_keys", known, self._sizes, ("issuer",), together=Together.MAX),
             Reading("scopegate_issuer_key_loads_total", loads, self._values, ("issuer", "result"), counter=True),
         )
+
+    def _sizes(self) -> Mapping[tuple[str, ...], float]:
+        return {(name,): len(state.keys) for name, state in self._states.items()}
 
     def _values(self) -> Mapping[tuple[str, ...], float]:
         return dict(self._loads)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from dataclasses import dataclass, replace
 from mmap import mmap
 from typing import Any, Final
 
 from proxy.app import StartError, listen_message, wants_text
+from proxy.credentials import Secret
 from proxy.settings import LimitSettings, Loaded
 from proxy.stores.basis import knowledge_basis
 from proxy.workers.board import Board
@@ -21,7 +23,10 @@ _DIVIDED: Final = ("max_connections", "max_in_flight", "max_queued", "max_idle_u
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Made once, before any process is forked. `vendors`: name and basis of the knowledge, in the order of the configuration."""
+    """Made once, before any process is forked. `vendors`: name and basis of the knowledge, in the order of the configuration.
+
+    `log_key`: under which all workers hide the same names in decision lines.
+    """
 
     loaded: Loaded
     count: int
@@ -30,6 +35,7 @@ class Shared:
     lock: ProcessLock
     board: Board
     vendors: tuple[tuple[str, str], ...]
+    log_key: Secret
 
     @property
     def port(self) -> int:
@@ -46,7 +52,8 @@ def make_shared(loaded: Loaded, descriptor: int | None) -> Shared:
     except OSError as error:
         raise StartError(listen_message(settings, error)) from error
     known = loaded if descriptor is None else _with_log_format(loaded, descriptor)
-    return Shared(known, settings.workers, tuple(listening), journal_memory(), ProcessLock(), Board(settings.workers), _vendors(loaded))
+    board, log_key = Board(settings.workers), Secret(secrets.token_bytes(32))
+    return Shared(known, settings.workers, tuple(listening), journal_memory(), ProcessLock(), board, _vendors(loaded), log_key)
 
 
 def _with_log_format(loaded: Loaded, descriptor: int) -> Loaded:

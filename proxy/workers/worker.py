@@ -49,8 +49,8 @@ class WorkerApp(App):
     """Serves what comes through the shared door until the supervisor says otherwise, or is gone."""
 
     def __init__(self, shared: Shared, equipment: Equipment) -> None:
-        super().__init__(share_of(shared.loaded), equipment.lines if equipment.lines >= 0 else None, SystemClocks())
         self._shared = shared
+        super().__init__(share_of(shared.loaded), equipment.lines if equipment.lines >= 0 else None, SystemClocks())
         self._number = equipment.number
         self._link = Link(equipment.link, self._take)
         self._audit_sender = AuditSender(self._link.send, self._clocks.wall)
@@ -120,6 +120,9 @@ class WorkerApp(App):
 
     def _make_audit(self) -> None:
         """The supervisor writes the audit log."""
+
+    def _log_key(self) -> Secret:
+        return self._shared.log_key
 
     def _put_event(self, event: bytes) -> None:
         self._audit_sender.put(event)

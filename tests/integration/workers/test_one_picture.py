@@ -87,3 +87,17 @@ async def test_every_metric_of_workers_is_described_with_its_type_and_labels(sho
     assert dropped == ("counter", frozenset())  # nothing was dropped, so there is no series to see labels of
     wanted = {name: what for name, what in described().items() if name.startswith(OF_WORKERS)}
     assert wanted == found | {"scopegate_worker_records_dropped_total": ("counter", frozenset({"kind"}))}
+
+
+async def test_a_resource_has_the_same_hidden_name_in_the_lines_of_all_workers(tmp_path: Path) -> None:
+    nowhere = {"8x8": {"kind": "8x8", "mount": {"path": "/8x8"}, "upstream": "http://127.0.0.1:9"}}
+    query = "pbxId=acmecorp&startTime=2026-11-01%2000:00:00&endTime=2026-11-02%2000:00:00&timeZone=UTC"
+    async with open_workshop(tmp_path, vendors=nowhere) as shop:
+        for client in await shop.connect_to_each():
+            await ask(client, "any", f"/8x8/analytics/work/v2/call-records?{query}")
+        shop.running.send(signal.SIGTERM)
+        await shop.running.end()
+        first, second = (line["resources"] for line in shop.lines())
+        assert first == second
+        assert len(first) == 1
+        assert "acmecorp" not in first[0]
