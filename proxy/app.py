@@ -19,6 +19,7 @@ from proxy.admin.backend import ReadyCheck
 from proxy.admin.decisions import Decisions, OwnDecisions
 from proxy.admin.proposals_api import ProposalsApi
 from proxy.admin.readiness_api import ReadinessApi
+from proxy.admin.reporting_api import ReportingApi
 from proxy.admin.reports import LiveReport, ReportApi
 from proxy.admin.server import AdminServer
 from proxy.admin.server import start as start_admin
@@ -34,6 +35,8 @@ from proxy.credentials import Fingerprinter, Secret
 from proxy.discovering import Discoveries
 from proxy.evidence import Ledger
 from proxy.gate import Clocks
+from proxy.gateways.reporting import Reports
+from proxy.gateways.server import GatewayServer
 from proxy.handshakes import Handshakes, Secured, handshakes_reading
 from proxy.identifiers import IdMaker
 from proxy.issuer_keys import KeySetError
@@ -46,7 +49,7 @@ from proxy.reports.documents import DOCUMENTS, Document, MakeDocument
 from proxy.reports.grouping import Question
 from proxy.scope_use import ScopeUse
 from proxy.scorekeeping import Readiness, make_scores, prediction_rules, tell_still_in_shadow
-from proxy.settings import ADMIN, TRAFFIC, Loaded, Settings, TlsSettings, server_tls
+from proxy.settings import ADMIN, GATEWAYS_NEED_ONE_PROCESS, TRAFFIC, Loaded, Settings, TlsSettings, server_tls
 from proxy.stores.embedded import EmbeddedStore
 from proxy.stores.keys import KeyFileError
 from proxy.stores.redis_wire import NotInstalledError
@@ -105,6 +108,7 @@ class App:
         self._listener: Listener | None = None
         self._admin: AdminServer | None = None
         self._identity: AppIdentity | None = None
+        self._gateways: GatewayServer | None = None
         self._access = Access([token.reveal() for token in loaded.settings.admin.token_sha256 or ()])
         self._store: EmbeddedStore | None = None
         self._certificates = Certificates(self._clocks.wall)
@@ -114,6 +118,7 @@ class App:
         self._shared_store: SharedStore | None = None
         self.port = 0
         self.admin_port = 0
+        self.gateway_port = 0
 
     def _all_recorders(self, descriptor: int | None) -> Mapping[str, Recorder]:
         recorders: dict[str, Recorder] = {
@@ -232,9 +237,13 @@ class App:
         return checks
 
     async def _open_listeners(self, settings: Settings, listener: Listener) -> None:
+        if settings.gateway_adapters is not None and settings.workers > 1:
+            raise StartError(f"gateway_adapters {GATEWAYS_NEED_ONE_PROCESS}")
         backend = self._backend(listener)
         routes = AdminApi(backend, self._decisions(), self._exposition()).routes()
         routes += AuthZenApi(backend, self._client_names).routes()
+        if settings.gateway_adapters is not None:
+            routes += ReportingApi(Reports(lambda: listener.service)).routes()
         routes += ReadinessApi(self._readiness()).routes()
         routes += ReportApi(self._reports(), tuple(self._loaded.settings.vendors), self._clocks.wall, self._gather).routes()
         routes += ProposalsApi(self._proposals, self._vendor_names, self._clocks.wall, self._gather).routes()
@@ -242,11 +251,18 @@ class App:
             address = settings.admin.listen
             self._admin = await start_admin(routes, address.host, address.port, tls=self._admin_tls, access=self._access)
             self.admin_port = self._admin.port
+            await self._open_to_gateways(settings, listener)
             self.port = await self._accept(listener)
         except OSError as error:
             await self.stop(0.0)
             raise StartError(listen_message(settings, error)) from error
         self._accepting = True
+
+    async def _open_to_gateways(self, settings: Settings, listener: Listener) -> None:
+        if settings.gateway_adapters is not None:
+            self._gateways = GatewayServer(lambda: listener.service, self.note_bug, log)
+            await self._gateways.start(*settings.gateway_adapters.listen)
+            self.gateway_port = self._gateways.port
 
     async def _accept(self, listener: Listener) -> int:
         return await listener.start(*self._loaded.settings.listen, self._traffic_tls)
@@ -285,6 +301,8 @@ class App:
         await self._discoveries.stop()
         if self._identity is not None:
             await self._identity.keys.stop()
+        if self._gateways is not None:
+            await self._gateways.stop()
         if self._admin is not None:
             await self._admin.stop()
         if self._writer is not None:

@@ -95,6 +95,10 @@ class Closer:
             exchange = exchange._replace(refused_for=ruling.refused_for, overtaken=ruling.overtaken)
         self._record(exchange)
 
+    def learn(self, ruling: Ruling, result: Result) -> tuple[ResponseKind, Actual]:
+        """Learn from an answer that was seen elsewhere and reported, and record nothing; say what the vendor did."""
+        return self._judge(ruling, result)
+
     def _judge(self, ruling: Ruling, result: Result) -> tuple[ResponseKind, Actual]:
         """Say what the vendor did; learn from it where its answer is whole."""
         if (result.fault or ruling.fault) in TRANSPORT_REASONS:

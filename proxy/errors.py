@@ -86,6 +86,7 @@ FULL_FOR_ADDRESS: Final = Fault(
     close=True,
     retry_after=1,
 )
+GATEWAY_AGAIN: Final = Fault("decision_changed", 503, "The request was denied and would be allowed by now; send it again.", retry_after=1)
 INTERNAL: Final = Fault("internal_error", 500, "The proxy failed while handling this request.", close=True)
 
 # the exchange was cut: nobody is left to answer

@@ -7,6 +7,7 @@ from that is for the `Judge`. No I/O: clocks, ids and stores are constructor arg
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from proxy import errors
@@ -59,6 +60,7 @@ class Gate:
         self._app_tokens = app_tokens
         self.mounts = tuple(mounts)
         self._locator = Locator(mounts, on_bug)
+        self._fingerprinter = fingerprinter
         self._tokens = TokenReader(fingerprinter)
         self._clients = tuple(clients)
         self._clocks = clocks
@@ -108,6 +110,27 @@ class Gate:
     def _begin(self, method: str, head: RequestHead | None) -> Ruling:
         wall = self._clocks.wall()
         return Ruling(self._make_id(wall), wall, method, head)
+
+    def alone(self, vendor: str) -> Gate | None:
+        """Return a gate to which this vendor's API is all there is, at the root: for a gateway that stands before this vendor only."""
+        mounts = [replace(mount, path="", host="") for mount in self.mounts if mount.vendor.name == vendor and mount.home == "api"]
+        parts = (self._clients, self._fingerprinter, self._clocks, self._make_id, self._on_bug, self._app_tokens)
+        return Gate(mounts, *parts) if mounts else None
+
+    def observe(self, method: str, raw_target: bytes, head: RequestHead, fingerprint: Fingerprint | None = None) -> Ruling:
+        """Read a request that went another way, and predict, so that its answer can be learned from; nothing is decided.
+
+        `fingerprint` stands for the token where the head has none.
+        """
+        ruling = self._begin(method, head)
+        fault = self._read(ruling, raw_target, head)
+        if fault is not None:
+            return refuse(ruling, fault)
+        if fingerprint is not None and ruling.fingerprint is None and ruling.mount is not None:
+            ruling.fingerprint = fingerprint
+            ruling.knowledge = ruling.mount.store.get(fingerprint, self._clocks.now())
+        self._judge.predict(ruling)
+        return ruling
 
     def client(self, name: str) -> Client | None:
         """Return the configured client with this name, or None."""

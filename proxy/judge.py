@@ -66,7 +66,7 @@ class Judge:
 
     def rule(self, ruling: Ruling) -> Ruling:
         """Predict, ask policy, and say what follows."""
-        self._predict(ruling)
+        self.predict(ruling)
         verdict = self._allow(ruling)
         if isinstance(verdict, Fault):
             return refuse(ruling, verdict)
@@ -74,7 +74,7 @@ class Judge:
 
     # --- predict, allow
 
-    def _predict(self, ruling: Ruling) -> None:
+    def predict(self, ruling: Ruling) -> None:
         """Predict; a bug on the way counts as not knowing."""
         assert ruling.mount is not None
         try:

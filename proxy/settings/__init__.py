@@ -6,7 +6,7 @@ Read `schema.py` (every setting), then `load.py` (how a file becomes a `Loaded`)
 from proxy.settings.allow_schema import AllowSettings
 from proxy.settings.allowing import allowances, implications
 from proxy.settings.catalog_build import CatalogSource, read_catalog
-from proxy.settings.checks import OPEN_ADMIN
+from proxy.settings.checks import GATEWAYS_NEED_ONE_PROCESS, OPEN_ADMIN
 from proxy.settings.json_schema import json_schema
 from proxy.settings.lint import LintFinding, Severity, lint_catalog, lint_catalog_file
 from proxy.settings.load import Loaded, builtin_config_directory, load_catalog, load_settings, parse_settings
@@ -39,6 +39,7 @@ __all__ = [
     "ADMIN",
     "ANONYMOUS",
     "DEFAULT_RETENTION_DAYS",
+    "GATEWAYS_NEED_ONE_PROCESS",
     "KINDS",
     "OPEN_ADMIN",
     "TRAFFIC",

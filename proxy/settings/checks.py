@@ -66,6 +66,7 @@ def _children(data: object) -> Iterator[tuple[str | int, object]]:
 def cross_checks(data: object) -> Iterator[Finding]:
     """Find contradictions between settings."""
     yield from _same_listener(data)
+    yield from _one_process_for_gateways(data)
     yield from _open_admin(data)
     yield from _shared_state(data)
     yield from _vendors(data)
@@ -84,8 +85,20 @@ def _same_listener(data: object) -> Iterator[Finding]:
     for path, value in _matching(data, ("admin", "listen"), ()):
         if isinstance(value, str) and value in traffic and not value.endswith(":0"):
             yield path, "must differ from the traffic listener's address"
+    taken = traffic + [value for _, value in _matching(data, ("admin", "listen"), ())]
+    for path, value in _matching(data, ("gateway_adapters", "listen"), ()):
+        if isinstance(value, str) and value in taken and not value.endswith(":0"):
+            yield path, "must differ from the addresses of the traffic and the admin listener"
 
 
+def _one_process_for_gateways(data: object) -> Iterator[Finding]:
+    for _, workers in _matching(data, ("workers",), ()):
+        for path, _ in _matching(data, ("gateway_adapters",), ()):
+            if isinstance(workers, int) and workers > 1:
+                yield path, GATEWAYS_NEED_ONE_PROCESS
+
+
+GATEWAYS_NEED_ONE_PROCESS: Final = "is served by a single process only: use workers: 1, and run further replicas instead"
 OPEN_ADMIN: Final = "other machines can reach this address: set admin.token_sha256, or admin.tls with client_ca_file, or use 127.0.0.1"
 
 

@@ -118,6 +118,12 @@ class AdminSettings(Section):
         return self.listen.is_loopback or self.token_sha256 is not None or certificates
 
 
+class GatewayAdaptersSettings(Section):
+    """Endpoints by which Envoy, Traefik, Caddy and nginx ask for decisions. Keep them off public networks."""
+
+    listen: AddressField = Field(description="Address of the listener that gateways ask; neither the traffic nor the admin listener's.")
+
+
 class MountSettings(Section):
     """Which requests belong to a vendor: by path prefix, by host name, or both. The longest path prefix wins."""
 
@@ -406,6 +412,9 @@ class Settings(Section):
         default=Address("127.0.0.1", 8080), json_schema_extra={"default": "127.0.0.1:8080"}, description="Address of the traffic listener."
     )
     admin: AdminSettings = Field(default_factory=AdminSettings, description="The admin listener.")
+    gateway_adapters: GatewayAdaptersSettings | None = Field(
+        default=None, description="Decisions for gateways that send the requests themselves; without it there are none."
+    )
     mode: Mode = Field(default=Mode.ENFORCE, description="enforce: answer locally; shadow: only record it; off: decide nothing.")
     public_url: OriginField | None = Field(
         default=None,
