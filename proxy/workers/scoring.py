@@ -63,6 +63,10 @@ class Scoreboard:
         if isinstance(more, Row):
             self._scores.add(more)
 
+    def catch_up(self) -> None:
+        """Hear of demotions until now."""
+        self._spreading.catch_up()
+
     def lifted(self, vendor: str, operation: str) -> None:
         """Tell all workers that an operation is enforced again."""
         self._spreading.note(_LIFTED, orjson.dumps([vendor, operation]))

@@ -244,9 +244,11 @@ class CrewReadiness(Readiness):
     async def refresh(self) -> None:
         """Collect what the workers have scored."""
         await self._ask(SAVE)
+        self._board.catch_up()
 
     def lift(self, vendor: str, operation: str) -> bool:
         """Enforce an operation again in all workers; say whether it had been put back to shadow."""
+        self._board.catch_up()
         lifted = super().lift(vendor, operation)
         if lifted:
             self._board.lifted(vendor, operation)
