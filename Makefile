@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo tour test check format mutation requirements clean help compiled test-compiled bench differential audit sbom
+.PHONY: demo tour test check format mutation requirements clean help compiled test-compiled bench differential soak audit sbom
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ bench: compiled .venv-bench/.ready ## CPU per request beside Envoy and nginx (ne
 
 differential: $(VENV)/.development .venv-bench/.ready ## the same odd messages through Scopegate, Envoy, HAProxy, Caddy and nginx (needs nginx and haproxy)
 	$(BIN)/python -m bench.differential --page docs/reference/differential.md $(DIFFERENTIAL)
+
+soak: $(VENV)/.development ## 20,000 connections with random aborts and a misbehaving vendor; nothing may be left of them
+	$(BIN)/python -m bench.soak $(SOAK)
 
 .venv-bench/.ready: bench/requirements.txt
 	$(PYTHON) -m venv .venv-bench
