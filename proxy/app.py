@@ -17,6 +17,7 @@ from proxy.admin.api import AdminApi
 from proxy.admin.authzen_api import AuthZenApi
 from proxy.admin.backend import ReadyCheck
 from proxy.admin.decisions import Decisions, OwnDecisions
+from proxy.admin.plan_api import PlanApi
 from proxy.admin.proposals_api import ProposalsApi
 from proxy.admin.readiness_api import ReadinessApi
 from proxy.admin.reporting_api import ReportingApi
@@ -49,7 +50,7 @@ from proxy.reports.documents import DOCUMENTS, Document, MakeDocument
 from proxy.reports.grouping import Question
 from proxy.scope_use import ScopeUse
 from proxy.scorekeeping import Readiness, make_scores, prediction_rules, tell_still_in_shadow
-from proxy.settings import ADMIN, GATEWAYS_NEED_ONE_PROCESS, TRAFFIC, Loaded, Settings, TlsSettings, server_tls
+from proxy.settings import ADMIN, GATEWAYS_NEED_ONE_PROCESS, TRAFFIC, Loaded, Settings, TlsSettings, implications, server_tls
 from proxy.stores.embedded import EmbeddedStore
 from proxy.stores.keys import KeyFileError
 from proxy.stores.redis_wire import NotInstalledError
@@ -223,6 +224,9 @@ class App:
     def _vendor_names(self) -> tuple[str, ...]:
         return tuple(self._loaded.settings.vendors)
 
+    def _implied_by(self, vendor: str) -> Mapping[str, frozenset[str]]:
+        return implications(self._loaded.settings.vendors[vendor], self._loaded.catalogs[vendor])
+
     def _client_names(self) -> tuple[str, ...]:
         return tuple(client.name for client in self._loaded.settings.clients)
 
@@ -242,6 +246,7 @@ class App:
         backend = self._backend(listener)
         routes = AdminApi(backend, self._decisions(), self._exposition()).routes()
         routes += AuthZenApi(backend, self._client_names).routes()
+        routes += PlanApi(backend, self._implied_by).routes()
         if settings.gateway_adapters is not None:
             routes += ReportingApi(Reports(lambda: listener.service)).routes()
         routes += ReadinessApi(self._readiness()).routes()

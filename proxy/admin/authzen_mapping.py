@@ -45,7 +45,7 @@ class Mapping:
             return vendor
         if _METHOD.fullmatch(evaluation.action.name) is None:
             return Unanswerable("an action's name is an HTTP method in capital letters, such as GET")
-        target = _target(self._backend.catalog(vendor), evaluation.action, evaluation.resource)
+        target = target_of(self._backend.catalog(vendor), evaluation.action, evaluation.resource)
         return target if isinstance(target, Unanswerable) else self._asked_by(evaluation, vendor, target)
 
     def vendor(self, resource: Entity) -> str | Unanswerable:
@@ -88,7 +88,7 @@ def unknown_type(subject: Entity, resource: Entity) -> Unanswerable | None:
     return Unanswerable(f"the subject's type must be '{IDENTITY}' and the resource's '{ROUTE}'")
 
 
-def _target(catalog: Catalog, action: Action, resource: Entity) -> Target | Unanswerable:
+def target_of(catalog: Catalog, action: Action, resource: Entity) -> Target | Unanswerable:
     """Return the vendor's path (and query) that is meant: `properties.uri`, or the id with its parameters filled in."""
     uri = _text(resource.properties, "uri") or _text(resource.properties, "path")
     if not is_template(resource.id):

@@ -70,7 +70,11 @@ def read_fingerprint(text: str) -> Fingerprint:
 
 def read_question(body: bytes, vendors: tuple[str, ...]) -> Question:
     """Read the body of `POST /api/v1/explain`."""
-    members = _read_object(body)
+    return question_of(read_object(body), vendors)
+
+
+def question_of(members: Mapping[str, object], vendors: tuple[str, ...]) -> Question:
+    """Read the members of a question."""
     unknown = [name for name in members if name not in _QUESTION_MEMBERS]
     if unknown:
         raise bad_request("unknown_member", f"the body takes only these members: {', '.join(_QUESTION_MEMBERS)}")
@@ -92,7 +96,8 @@ def read_question(body: bytes, vendors: tuple[str, ...]) -> Question:
     )
 
 
-def _read_object(body: bytes) -> Mapping[str, object]:
+def read_object(body: bytes) -> Mapping[str, object]:
+    """Read a body that must be a JSON object."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
