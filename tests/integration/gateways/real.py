@@ -68,7 +68,8 @@ def _command(name: str, directory: Path, port: int, adapters: int, vendor: int) 
         case "traefik":
             entry = f"--entryPoints.apps.address=127.0.0.1:{port}"
             quiet = ("--global.checkNewVersion=false", "--global.sendAnonymousUsage=false")
-            return [program, entry, f"--providers.file.filename={file}", *quiet]
+            trusting = "--entryPoints.apps.forwardedHeaders.insecure=true"  # so that the example alone keeps forged fields out
+            return [program, entry, trusting, f"--providers.file.filename={file}", *quiet]
         case "caddy":
             return [program, "run", "--config", str(file), "--adapter", "caddyfile"]
         case _:
