@@ -57,7 +57,7 @@ from proxy.stores.redis_wire import NotInstalledError
 from proxy.stores.shared import SharedStore
 from proxy.telemetry.audit_writer import AuditWriter
 from proxy.telemetry.decision_log import decision_log
-from proxy.telemetry.exposition import Exposition
+from proxy.telemetry.exposition import Exposition, process_collectors
 from proxy.telemetry.labels import KnownLabels, Reading, Values, VendorLabels
 from proxy.telemetry.line_writer import LineWriter
 from proxy.telemetry.metrics import CacheSize, Metrics
@@ -284,7 +284,7 @@ class App:
         return Readiness(self._scores, self._loaded, self._clocks)
 
     def _exposition(self) -> Exposition:
-        return Exposition(self._metrics)
+        return Exposition(self._metrics, process_collectors())
 
     def _reports(self) -> Mapping[str, LiveReport]:
         return {name: LiveReport(FORMS[name], partial(self._usage_report, make)) for name, make in DOCUMENTS.items()}

@@ -27,6 +27,7 @@ _DISCOVERY_RESULTS: Final = 6  # what comes of asking about tokens
 _OTHER: Final = 1  # the label value of whatever is not in configuration or catalogue
 _NONE: Final = 1  # the NONE of an enumeration is no label value of metrics about answers
 _WITHOUT_LABELS: Final = 17  # reload, info, scrape and audit gauges, bytes that wait
+_PROCESS: Final = 15  # six of the process, three times three of its garbage collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def largest_series_count(settings: Settings, catalogs: Mapping[str, Catalog]) ->
     vendors = [_label_values(name, settings, catalogs[name], clients) for name in settings.vendors]
     no_vendor = _LabelValues(_OTHER, _OTHER, len(Mode), clients)  # requests that belong to no mount
     overhead = _HISTOGRAM
-    return sum(values.series() for values in [*vendors, no_vendor]) + overhead + _WITHOUT_LABELS
+    return sum(values.series() for values in [*vendors, no_vendor]) + overhead + _WITHOUT_LABELS + _PROCESS
 
 
 def _label_values(vendor: str, settings: Settings, catalog: Catalog, clients: int) -> _LabelValues:

@@ -19,7 +19,7 @@ from proxy.gate import Clocks
 from proxy.scorekeeping import Readiness
 from proxy.scores import Scores
 from proxy.settings import Loaded
-from proxy.telemetry.exposition import Exposition
+from proxy.telemetry.exposition import Exposition, process_collectors
 from proxy.telemetry.labels import Reading
 from proxy.telemetry.metrics import Metrics, Snapshot
 from proxy.telemetry.recent import Filter
@@ -259,7 +259,7 @@ class CrewExposition(Exposition):
     """Scrapes of all processes together."""
 
     def __init__(self, metrics: Metrics, snapshot: Callable[[], Awaitable[Snapshot]]) -> None:
-        super().__init__(metrics)
+        super().__init__(metrics, process_collectors())
         self._collect = snapshot
 
     async def _snapshot(self) -> Snapshot:

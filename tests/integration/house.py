@@ -191,6 +191,7 @@ async def open_house(
     clocks: HandClocks | None = None,
     log_descriptor: int | None = None,
     bugs: int = 0,
+    make: type[App] = App,
     **top: Any,
 ) -> AsyncIterator[House]:
     """Start the vendors and a proxy in front of them. `vendors` adds settings per vendor, `top` top-level ones.
@@ -199,7 +200,7 @@ async def open_house(
     """
     for simulator in simulators:
         await start(simulator)
-    app = App(configuration(simulators, vendors or {}, top), log_descriptor, clocks)
+    app = make(configuration(simulators, vendors or {}, top), log_descriptor, clocks)
     await app.start()
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:

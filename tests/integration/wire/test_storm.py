@@ -17,14 +17,16 @@ async def test_after_a_storm_nothing_is_left(tmp_path: Path, seed: int) -> None:
     tasks, objects = asyncio.all_tasks(), living()
     vendor = StormyVendor(seed)
     await vendor.start()
-    files = open_files() - 1  # without the vendor's own; libuv keeps one more as soon as anything listens
-    proxy = await Running.start(
-        tmp_path, f"http://127.0.0.1:{vendor.port}", limits=LIMITS, timeouts=TIMEOUTS, more="circuit_breaker: {failures: 0}"
-    )
-    storm = Storm(proxy.app.port, seed)
-    await storm.blow(300, at_once=24)
-    await proxy.finish()
-    await vendor.stop()
+    try:
+        files = open_files() - 1  # without the vendor's own; libuv keeps one more as soon as anything listens
+        proxy = await Running.start(
+            tmp_path, f"http://127.0.0.1:{vendor.port}", limits=LIMITS, timeouts=TIMEOUTS, more="circuit_breaker: {failures: 0}"
+        )
+        storm = Storm(proxy.app.port, seed)
+        await storm.blow(300, at_once=24)
+        await proxy.finish()
+    finally:
+        await vendor.stop()
 
     async def calm() -> bool:
         return not asyncio.all_tasks() - tasks and open_files() <= files and not vendor.open
