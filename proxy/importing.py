@@ -20,6 +20,7 @@ SECURITY: Final = "security"
 EXTENSIONS: Final = ("x-app-permission", "x-required-scopes", "x-scopes", "x-inin-requires-permissions")
 """Members of operations in which vendors write scopes, where no other is asked for; the first one there counts."""
 _SCOPE: Final = re.compile(r"[!#-\[\]-~]+( [!#-\[\]-~]+)*")
+_VARIABLE: Final = re.compile(r"\{([^{}]*)\}")
 _ID: Final = re.compile(r"[!-~]{1,128}")
 _HAS_SCOPES: Final = frozenset({"oauth2", "openidconnect"})
 
@@ -310,13 +311,17 @@ def _names_scopes(scheme: Node, needed: object) -> bool:
 
 def _server_paths(servers: object) -> Iterator[str]:
     for server in servers if isinstance(servers, list) else []:
-        url = str(_mapping(server).get("url", ""))
-        for name, variable in _mapping(_mapping(server).get("variables")).items():
-            url = url.replace(f"{{{name}}}", str(_mapping(variable).get("default", "")))
+        template, variables = str(_mapping(server).get("url", "")), _mapping(_mapping(server).get("variables"))
+        url = _filled(template, {str(name): str(_mapping(variable).get("default", "")) for name, variable in variables.items()})
         try:
             yield urlsplit(url).path.rstrip("/")
         except ValueError:
             continue
+
+
+def _filled(template: str, defaults: Mapping[str, str]) -> str:
+    """Put defaults in once. What they hold is no template: by naming each other, a few variables could grow without end."""
+    return _VARIABLE.sub(lambda found: defaults.get(found[1], found[0]), template)
 
 
 def _route_problem(path: str) -> str:

@@ -170,6 +170,13 @@ def test_paths_methods_ids_and_tags() -> None:
     ]
 
 
+def test_variables_that_name_each_other_do_not_grow() -> None:
+    variables = {f"v{number}": {"default": f"{{v{number + 1}}}" * 10} for number in range(20)}
+    read_of = read(described({}, servers=[{"url": "https://a.example/{v0}", "variables": variables}]))
+    assert not read_of.rows
+    assert [unread.pointer for unread in read_of.unread] == ["#/paths/~1x/get"]
+
+
 def test_swagger_two_is_read_too() -> None:
     document = {
         "swagger": "2.0",
