@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+JOBS ?= auto
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .PHONY: demo tour test check format mutation requirements clean help compiled test-compiled bench differential soak audit sbom fuzz
@@ -18,7 +19,7 @@ tour: $(VENV)/.runtime ## the same, but it runs the lines itself and ends
 	@$(BIN)/scopegate demo --tour
 
 test: $(VENV)/.development ## all tests, with branch coverage
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=term:skip-covered $(TESTS)
 
 check: $(VENV)/.development ## style, types, import directions
 	$(BIN)/ruff format --check .
@@ -78,7 +79,7 @@ compiled: $(VENV)/.development ## compile the hot path into build/compiled (need
 	@cd build/compiled && ../../$(BIN)/python -c 'import proxy.wire.turn as t; print("compiled:", t.__file__.rsplit("/")[-1])'
 
 test-compiled: compiled ## the tests of the byte path and of the vendors against the compiled build
-	$(BIN)/python -m pytest -o pythonpath="build/compiled ." tests/integration/wire tests/integration/vendors tests/unit/test_gate.py
+	$(BIN)/python -m pytest -n $(JOBS) -o pythonpath="build/compiled ." tests/integration/wire tests/integration/vendors tests/unit/test_gate.py
 
 bench: compiled .venv-bench/.ready ## CPU per request beside Envoy and nginx (needs nginx, wrk and two cores)
 	cd build/compiled && PYTHONPATH=. ../../$(BIN)/python ../../bench/compare.py --envoy ../../.venv-bench/bin/envoy $(BENCH)
