@@ -132,9 +132,8 @@ async def test_hop_by_hop_fields_and_inside_information_end_here(proxy: Running,
     assert [name for name, _ in seen.fields] == [b"Host", b"X-Stays", b"Via"]
 
 
-@pytest.mark.parametrize("method", ["OPTIONS", "TRACE"])
-async def test_hops_are_counted(proxy: Running, origin: Origin, method: str) -> None:
-    seen = await sent(proxy, origin, get("/x", "X-A: max-forwards", "MAX-Forwards: 010", "X-B: 1", method=method))
+async def test_hops_are_counted(proxy: Running, origin: Origin) -> None:
+    seen = await sent(proxy, origin, get("/x", "X-A: max-forwards", "MAX-Forwards: 010", "X-B: 1", method="OPTIONS"))
     assert (seen.get("Max-Forwards"), seen.get("X-A"), seen.get("X-B")) == ("9", "max-forwards", "1")
 
 
@@ -142,11 +141,10 @@ async def test_other_methods_count_no_hops(proxy: Running, origin: Origin) -> No
     assert (await sent(proxy, origin, get("/x", "Max-Forwards: 0"))).get("Max-Forwards") == "0"
 
 
-@pytest.mark.parametrize("method", ["OPTIONS", "TRACE"])
-async def test_the_last_hop_is_here(proxy: Running, origin: Origin, method: str) -> None:
+async def test_the_last_hop_is_here(proxy: Running, origin: Origin) -> None:
     client = await proxy.client()
     for _ in range(2):  # the second time the fields are known
-        await client.send(get("/x", "Max-Forwards: 0", "Authorization: Bearer secret", method=method))
+        await client.send(get("/x", "Max-Forwards: 0", "Authorization: Bearer secret", method="OPTIONS"))
         answer = await client.answer()
         assert (answer.status, answer.get("Scopegate-Reason"), answer.get("Connection")) == (501, "max_forwards", "")
         assert b"secret" not in answer.body

@@ -409,8 +409,13 @@ async def test_the_proxy_shows_its_certificate_and_the_next_one_after_it_changed
 async def test_a_vendor_that_refuses_the_certificate_is_502(start_proxy: StartProxy, authority: Authority) -> None:
     def refuse() -> None:  # not on the loops, whose servers hang up without saying why
         plain, _ = listening.accept()
-        with plain, pytest.raises(ssl.SSLError):
-            authority.server(clients=authority.ca).wrap_socket(plain, server_side=True)
+        secured = authority.server(clients=authority.ca).wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        with pytest.raises(ssl.SSLError):
+            secured.do_handshake()
+        with socket.socket(fileno=secured.detach()) as bare:  # what is not read would turn the end into a reset, which eats the alert
+            bare.shutdown(socket.SHUT_WR)
+            while bare.recv(4096):
+                pass
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         proxy = await start_proxy(f"https://localhost:{listening.getsockname()[1]}", more="ca_file: clients.pem")

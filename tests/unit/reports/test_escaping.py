@@ -21,7 +21,7 @@ def written(form: str, name: str = "least-privilege", scope: str = NASTY) -> str
     return FORMS[name].writers[form](DOCUMENTS[name](ledger.kept(END), FACTS, Question(by_subject=True), END))
 
 
-@pytest.mark.parametrize("name", list(FORMS))
+@pytest.mark.parametrize("name", list(DOCUMENTS))
 def test_html_shows_markup_as_text(name: str) -> None:
     page = written("html", name)
     assert "<script" not in page

@@ -117,7 +117,7 @@ def test_a_pipeline_can_fail_on_what_is_unused(ledger: UsageLedger) -> None:
     assert not has_unused(document(ledger, client="messenger"))
 
 
-@pytest.mark.parametrize("name", list(FORMS))
+@pytest.mark.parametrize("name", list(DOCUMENTS))
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format_names_every_app(ledger: UsageLedger, name: str, form: str) -> None:
     written = FORMS[name].writers[form](document(ledger, name))
