@@ -6,13 +6,12 @@ and counted. `put` and `close` belong to one thread (the event loop's, or after 
 
 from __future__ import annotations
 
-import os
-import select
 import threading
 from collections import deque
 from typing import Final
 
-from proxy.telemetry.labels import Reading, Values
+from proxy.telemetry.descriptors import dropped_lines, write_some
+from proxy.telemetry.labels import Reading
 
 MAX_QUEUED_LINES: Final = 20_000
 MAX_QUEUED_BYTES: Final = 16 * 1024 * 1024
@@ -75,11 +74,7 @@ class LineWriter:
 
     def readings(self) -> tuple[Reading, ...]:
         """Return the metrics of the log itself."""
-        text = "Decision log lines dropped because the queue was full, the log was closed or the sink failed."
-        return (Reading("scopegate_log_lines_dropped_total", text, self._dropped_values, ("reason",), counter=True),)
-
-    def _dropped_values(self) -> Values:
-        return {(reason,): count for reason, count in self._dropped.items()}
+        return (dropped_lines(self._dropped),)
 
     # --- the thread ---------------------------------------------------------------------------------------
 
@@ -115,20 +110,11 @@ class LineWriter:
         data, done = mend + b"".join(batch), 0
         try:
             while done < len(data):
-                done += self._write_some(data[done:] if done else data)
+                done += write_some(self._descriptor, data[done:] if done else data)
         except OSError:
             self._dropped["sink_error"] += _unwritten(batch, done - len(mend))
         if done:
             self._torn = data[done - 1] != ord("\n")
-
-    def _write_some(self, data: bytes) -> int:
-        try:
-            return os.write(self._descriptor, data)
-        except BlockingIOError:  # somebody who shares the terminal or pipe made it non-blocking
-            poll = select.poll()
-            poll.register(self._descriptor, select.POLLOUT)
-            poll.poll()
-            return 0
 
 
 def _unwritten(batch: list[bytes], done: int) -> int:

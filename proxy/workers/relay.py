@@ -10,7 +10,8 @@ import select
 import threading
 from typing import Final
 
-from proxy.telemetry.labels import Reading, Values
+from proxy.telemetry.descriptors import dropped_lines, write_some
+from proxy.telemetry.labels import Reading
 
 _PIECE: Final = 256 * 1024
 _POLL_MS: Final = 60_000
@@ -47,11 +48,7 @@ class Relay:
 
     def readings(self) -> tuple[Reading, ...]:
         """Return the metrics of the relay: they add to those of the workers' own queues."""
-        text = "Decision log lines dropped because the queue was full, the log was closed or the sink failed."
-        return (Reading("scopegate_log_lines_dropped_total", text, self._values, ("reason",), counter=True),)
-
-    def _values(self) -> Values:
-        return {(reason,): count for reason, count in self._dropped.items()}
+        return (dropped_lines(self._dropped),)
 
     def _wake(self) -> None:
         os.write(self._ring, b"\0")
@@ -93,15 +90,6 @@ class Relay:
         done = 0
         try:
             while done < len(data):
-                done += self._write_some(data[done:] if done else data)
+                done += write_some(self._descriptor, data[done:] if done else data)
         except OSError:
             self._dropped["sink_error"] += data.count(b"\n", done)
-
-    def _write_some(self, data: bytes) -> int:
-        try:
-            return os.write(self._descriptor, data)
-        except BlockingIOError:  # somebody who shares the terminal or pipe made it non-blocking
-            poll = select.poll()
-            poll.register(self._descriptor, select.POLLOUT)
-            poll.poll()
-            return 0
