@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import click
 
@@ -15,7 +15,7 @@ from proxy.cli.exits import DENIED, INVALID, OK, UNEXPECTED
 from proxy.cli.output import complain
 from proxy.cli.running_proxy import NoAnswer, fetch_report
 from proxy.keeping import retention_s, store_keys, vendor_facts
-from proxy.reports.catalogue import FORMS, parse_since
+from proxy.reports.catalogue import FORMS, ReportForm, parse_since
 from proxy.reports.documents import DOCUMENTS
 from proxy.reports.grouping import Question
 from proxy.settings import Loaded, Problems, load_settings
@@ -58,51 +58,89 @@ class Wanted:
 
 def report(name: str, wanted: Wanted, *, fail: bool = False) -> int:
     """Write a report. `fail`: exit with 3 where it says what a pipeline should stop at."""
-    if wanted.file is not None and wanted.admin is not None:
-        raise click.UsageError("--config reads a store and --admin asks a running proxy; give one of them")
     wanted.question(time.time())
-    document = _from_proxy(name, wanted) if wanted.file is None else _from_store(name, wanted, wanted.file)
+
+    def from_store(loaded: Loaded) -> Members:
+        ledger, now = UsageLedger(retention_s(loaded)), time.time()
+        ledger.restore(stored_rows(loaded, USAGE, decode_row))
+        return DOCUMENTS[name](ledger.kept(now), vendor_facts(loaded), wanted.question(now), now)
+
+    return write_report(FORMS[name], name, wanted, from_store, fail=fail)
+
+
+# --- what every report command does -------------------------------------------------------------------------
+
+
+class Asked(Protocol):
+    """What every report command is asked; "" is everything."""
+
+    @property
+    def file(self) -> Path | None:
+        """Return the configuration whose store is read."""
+
+    @property
+    def admin(self) -> str | None:
+        """Return where the running proxy is asked."""
+
+    @property
+    def vendor(self) -> str:
+        """Return the one vendor that is asked about."""
+
+    @property
+    def output_format(self) -> str:
+        """Return the format."""
+
+    @property
+    def output(self) -> Path | None:
+        """Return the file to write to."""
+
+    def parameters(self) -> dict[str, str]:
+        """Return it as the admin API takes it."""
+
+
+def write_report(form: ReportForm, name: str, asked: Asked, from_store: Callable[[Loaded], Members], *, fail: bool) -> int:
+    """Get a document from a running proxy, or from a store by `from_store`, and write it. Return the exit code."""
+    if asked.file is not None and asked.admin is not None:
+        raise click.UsageError("--config reads a store and --admin asks a running proxy; give one of them")
+    document = _from_proxy(name, asked) if asked.file is None else _from_store(asked, asked.file, from_store)
     if isinstance(document, int):
         return document
-    form = FORMS[name]
-    if not write(form.writers[wanted.output_format](document), wanted.output):
+    if not _write(form.writers[asked.output_format](document), asked.output):
         return UNEXPECTED
     return DENIED if fail and form.is_bad(document) else OK
 
 
-def _from_proxy(name: str, wanted: Wanted) -> Members | int:
-    answer = fetch_report(wanted.admin or DEFAULT_ADMIN, name, wanted.parameters())
+def stored_rows(loaded: Loaded, kind: str, decode: Callable[[bytes], Any]) -> list[Any]:
+    """Return what a store holds of one kind of evidence; raise `UnreadableStoreError` or `KeyFileError`."""
+    state = loaded.settings.state
+    if state is None:
+        raise UnreadableStoreError("this configuration has no store (state); ask the running proxy with --admin")
+    return read_evidence(state.path, store_keys(state), kind, decode)
+
+
+def _from_proxy(name: str, asked: Asked) -> Members | int:
+    answer = fetch_report(asked.admin or DEFAULT_ADMIN, name, asked.parameters())
     if not isinstance(answer, NoAnswer):
         return answer
     complain(answer.detail if answer.status else f"{answer.detail}. --admin tells where it is; --config FILE reads a store instead.")
     return UNEXPECTED
 
 
-def _from_store(name: str, wanted: Wanted, file: Path) -> Members | int:
+def _from_store(asked: Asked, file: Path, make: Callable[[Loaded], Members]) -> Members | int:
     loaded = load_settings(file, os.environ)
     if isinstance(loaded, Problems):
         click.echo(str(loaded), err=True)
         return INVALID
-    if wanted.vendor and wanted.vendor not in loaded.settings.vendors:
+    if asked.vendor and asked.vendor not in loaded.settings.vendors:
         raise click.BadParameter(f"must be one of: {', '.join(loaded.settings.vendors)}", param_hint="--vendor")
-    ledger = UsageLedger(retention_s(loaded))
     try:
-        ledger.restore(_rows(loaded))
+        return make(loaded)
     except (UnreadableStoreError, KeyFileError) as error:
         complain(str(error))
         return UNEXPECTED
-    now = time.time()
-    return DOCUMENTS[name](ledger.kept(now), vendor_facts(loaded), wanted.question(now), now)
 
 
-def _rows(loaded: Loaded) -> list[Any]:
-    state = loaded.settings.state
-    if state is None:
-        raise UnreadableStoreError("this configuration has no store (state); ask the running proxy with --admin")
-    return read_evidence(state.path, store_keys(state), USAGE, decode_row)
-
-
-def write(text: str, output: Path | None) -> bool:
+def _write(text: str, output: Path | None) -> bool:
     """Write a report to a file, or to standard output; say whether it could be."""
     if output is None:
         click.echo(text, nl=False)
