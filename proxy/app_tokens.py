@@ -15,9 +15,8 @@ from typing import Any, Final, NamedTuple
 
 import jwt
 
-from proxy.clients import Badge
+from proxy.clients import ALGORITHMS, Badge
 
-ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 MAX_TOKEN: Final = 8192
 MAX_REMEMBERED: Final = 10_000
 BELIEVED_S: Final = 300.0

@@ -12,10 +12,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from proxy.model import Mode
 
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+ALGORITHMS: Final[tuple[Algorithm, ...]] = get_args(Algorithm)
+"""The signatures by which an app's token may say who it is: asymmetric ones only (RFC 8725 section 3.1)."""
 NO_NAMES: Final[frozenset[str]] = frozenset()
 _KINDS: Final = {"URI": "URI", "DNS": "DNS", "email": "email", "IP Address": "IP"}
 """Kinds of subject alternative names (RFC 5280 section 4.2.1.6) as Python's `ssl` calls them, and as they are written here."""

@@ -7,6 +7,7 @@ from proxy.settings.allow_schema import AllowSettings
 from proxy.settings.allowing import allowances, implications
 from proxy.settings.catalog_build import CatalogSource, read_catalog
 from proxy.settings.checks import GATEWAYS_NEED_ONE_PROCESS, OPEN_ADMIN
+from proxy.settings.identity_schema import IssuerSettings
 from proxy.settings.json_schema import json_schema
 from proxy.settings.lint import LintFinding, Severity, lint_catalog, lint_catalog_file
 from proxy.settings.load import Loaded, builtin_config_directory, load_catalog, load_settings, parse_settings
@@ -18,7 +19,6 @@ from proxy.settings.schema import (
     AdminSettings,
     ClientSettings,
     GrantSettings,
-    IssuerSettings,
     LimitSettings,
     LogSettings,
     MountSettings,
