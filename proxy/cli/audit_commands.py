@@ -5,13 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import click
 
-from proxy.cli.parameters import LINE_HASH, format_option
-
-_FILE: Final = click.Path(path_type=Path)
+from proxy.cli.parameters import FILE, LINE_HASH, format_option
 
 
 @click.group()
@@ -25,8 +22,8 @@ def audit() -> None:
 
 
 @audit.command("verify")
-@click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
-@click.option("--key-file", type=_FILE, help="File with the key (audit.key), or with several, each on a line.")
+@click.argument("files", nargs=-1, required=True, type=FILE, metavar="FILE...")
+@click.option("--key-file", type=FILE, help="File with the key (audit.key), or with several, each on a line.")
 @click.option("--partial", is_flag=True, help="What is given is only a part: missing lines before and after it are no damage.")
 @click.option("--expect", type=LINE_HASH, help="NUMBER:HASH of a line that must be in the log, as an earlier check printed it.")
 @format_option

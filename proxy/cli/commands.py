@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from proxy.cli.parameters import ADDRESS, METHOD, format_option, refuse_remote, remote_option
+from proxy.cli.catalog_commands import catalog
+from proxy.cli.parameters import ADDRESS, DEFAULT_ADMIN, FILE, METHOD, format_option, refuse_remote, remote_option
 from proxy.cli.report_commands import report
 
 if TYPE_CHECKING:
@@ -20,13 +21,11 @@ if TYPE_CHECKING:
 
 SIMULATED_VENDORS: Final = ("ringcentral", "8x8", "newvoicemedia")
 
-_FILE: Final = click.Path(path_type=Path)
-_DEFAULT_ADMIN: Final = "http://127.0.0.1:9090"
 _DEFAULT_CONFIGURATION: Final = Path("config/scopegate.yaml")
 
 
 @click.command()
-@click.option("--config", "file", type=_FILE, default=_DEFAULT_CONFIGURATION, show_default=True, help="The configuration file.")
+@click.option("--config", "file", type=FILE, default=_DEFAULT_CONFIGURATION, show_default=True, help="The configuration file.")
 @click.option("--listen", type=ADDRESS, help="Overrides listen: where apps connect.")
 @click.option("--admin", type=ADDRESS, help="Overrides admin.listen: metrics, health and API.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Overrides workers: how many processes carry traffic.")
@@ -111,7 +110,7 @@ def simulate(
 
 
 @click.command("check-config")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @format_option
 def check_config(file: Path, output_format: str) -> int:
     """Validate a configuration file and its catalogues.
@@ -150,10 +149,10 @@ def schema() -> int:
 @click.argument("path")
 @click.option("--scopes", help='All scopes the token holds, such as "A B" (with commas where names have blanks); "" for none.')
 @click.option("--user", default="", help="The user the token belongs to; without --scopes, what the configuration grants that user counts.")
-@click.option("--config", "file", type=_FILE, help="Decide as this configuration does; without it, with the shipped catalogue.")
+@click.option("--config", "file", type=FILE, help="Decide as this configuration does; without it, with the shipped catalogue.")
 @click.option("--client", default="", help="A client of the configuration: ask the operator's own rules for it too.")
 @click.option("--token-fingerprint", "fingerprint", help="Ask a running proxy about this token that it has seen; 8 to 32 digits.")
-@click.option("--admin", help=f"Where the running proxy's admin listener is (default {_DEFAULT_ADMIN}).")
+@click.option("--admin", help=f"Where the running proxy's admin listener is (default {DEFAULT_ADMIN}).")
 @format_option
 def explain(
     vendor: str,
@@ -189,13 +188,13 @@ def explain(
 
     question = explaining.Question(vendor, method, path, scopes, user, client)
     if fingerprint is not None:
-        return explaining.explain_for_token(question, fingerprint, admin or _DEFAULT_ADMIN, as_json=output_format == "json")
+        return explaining.explain_for_token(question, fingerprint, admin or DEFAULT_ADMIN, as_json=output_format == "json")
     return explaining.explain(question, file, as_json=output_format == "json")
 
 
 @click.command("explain-error")
 @click.option("--vendor", help="Whose error it is: a vendor of the configuration; without --config: ringcentral, 8x8 or newvoicemedia.")
-@click.option("--config", "file", type=_FILE, help="Look it up in this configuration's catalogues; without it, in the shipped ones.")
+@click.option("--config", "file", type=FILE, help="Look it up in this configuration's catalogues; without it, in the shipped ones.")
 @click.argument("body", default="-", metavar="[BODY or -]")
 @format_option
 def explain_error(vendor: str | None, file: Path | None, body: str, output_format: str) -> int:
@@ -216,7 +215,7 @@ def explain_error(vendor: str | None, file: Path | None, body: str, output_forma
 
 @click.command()
 @click.argument("log", metavar="LOG or -")
-@click.option("--config", "file", type=_FILE, required=True, help="The configuration that decides.")
+@click.option("--config", "file", type=FILE, required=True, help="The configuration that decides.")
 @click.option("--catalog", "catalogs", multiple=True, metavar="VENDOR=FILE", help="Another catalogue for one of its vendors.")
 @click.option("--without", multiple=True, metavar="SCOPE", help="Decide as if no token had this scope; may be given several times.")
 @format_option
@@ -234,135 +233,6 @@ def replay(log: str, file: Path, catalogs: Sequence[str], without: Sequence[str]
     from proxy.cli import replaying_logs
 
     return replaying_logs.replay_log(log, file, catalogs, without, as_json=output_format == "json")
-
-
-@click.group()
-def catalog() -> None:
-    """List, show and lint vendor operations.
-
-    Catalogues say which operations a vendor has and which scopes they need.
-
-    \b
-    Example:
-      scopegate catalog list ringcentral --scope ReadCallLog
-    """
-
-
-@catalog.command("list")
-@click.argument("source", required=False, metavar="[VENDOR|FILE]")
-@click.option("--scope", help="Only operations that can need this scope.")
-@click.option("--tag", help="Only operations with this tag.")
-@click.option("--grep", help="Only operations whose id, method and path match this regular expression.")
-@format_option
-def list_operations(source: str | None, scope: str | None, tag: str | None, grep: str | None, output_format: str) -> int:
-    """List operations: id, method, path and what they need.
-
-    Of one vendor's shipped catalogue, of a catalogue file, or of all shipped catalogues.
-
-    \b
-    Example:
-      scopegate catalog list newvoicemedia --grep permissions
-    """
-    from proxy.cli import cataloguing
-
-    return cataloguing.list_operations(source, cataloguing.Filter(scope, tag, grep), as_json=output_format == "json")
-
-
-@catalog.command("show")
-@click.argument("source", metavar="VENDOR|FILE")
-@click.argument("operation")
-@format_option
-def show_operation(source: str, operation: str, output_format: str) -> int:
-    """Show one operation, its scopes, and what to do when they are missing.
-
-    \b
-    Example:
-      scopegate catalog show ringcentral readCallRecording
-    """
-    from proxy.cli import cataloguing
-
-    return cataloguing.show_operation(source, operation, as_json=output_format == "json")
-
-
-@catalog.command("lint")
-@click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
-@format_option
-def lint(files: Sequence[Path], output_format: str) -> int:
-    """Find what is wrong or lacking in catalogue files.
-
-    Errors (invalid, unreachable): exit code 4. Warnings alone (no remediation, no source, ...): 0.
-
-    \b
-    Example:
-      scopegate catalog lint config/catalogs/ringcentral.yaml
-    """
-    from proxy.cli import cataloguing
-
-    return cataloguing.lint(files, as_json=output_format == "json")
-
-
-@catalog.command("import")
-@click.argument("file", metavar="FILE or -")
-@click.option("--vendor", required=True, help="The kind of vendor the catalogue is for; generic, unless it is a built-in one.")
-@click.option("--output", type=_FILE, help="Where to write the catalogue; standard output by default.")
-@click.option("--scopes-are", type=click.Choice(["any", "all"]), help="What a flat list of several scopes means, where nothing says so.")
-@click.option("--field", default="", help="The member of operations that holds the scopes; security for that of OpenAPI alone.")
-@click.option("--base-path", help="What stands before every path; by default what the description says.")
-@format_option
-def import_catalog(
-    file: str, vendor: str, output: Path | None, scopes_are: str | None, field: str, base_path: str | None, output_format: str
-) -> int:
-    """Make a catalogue from an OpenAPI description.
-
-    Reads OpenAPI 2.0, 3.0 and 3.1, JSON or YAML. Scopes come from the vendor's own member (x-app-permission,
-    x-inin-requires-permissions, ... or --field), else from security: all scopes of one object, any of the objects. What cannot be
-    read for certain requires unknown, or is left out, and is listed on standard error.
-
-    \b
-    Example:
-      scopegate catalog import openapi.json --vendor generic --output config/catalogs/acme.yaml
-    """
-    from proxy.cli import importing_catalogs
-    from proxy.importing import Options
-
-    options = Options(scopes_are or "", field, base_path)
-    return importing_catalogs.import_catalog(file, vendor, options, output, as_json=output_format == "json")
-
-
-@catalog.command("diff")
-@click.argument("old", metavar="OLD")
-@click.argument("new", metavar="NEW")
-@format_option
-def diff(old: str, new: str, output_format: str) -> int:
-    """Show which permissions differ between two catalogues.
-
-    OLD and NEW are files, or vendors with a shipped catalogue. Exit code 0: they say the same, 3: something differs.
-
-    \b
-    Example:
-      scopegate catalog diff ringcentral config/catalogs/ringcentral.yaml
-    """
-    from proxy.cli import importing_catalogs
-
-    return importing_catalogs.diff(old, new, as_json=output_format == "json")
-
-
-@catalog.command("proposals")
-@click.argument("vendor")
-@click.option("--admin", default=_DEFAULT_ADMIN, show_default=True, help="Where the running proxy's admin listener is.")
-@format_option
-def proposals(vendor: str, admin: str, output_format: str) -> int:
-    """Show rows that the vendor's own answers contradict.
-
-    A running proxy collects them with their evidence. Nothing is applied: copy a row into the catalogue if you believe it.
-
-    \b
-    Example:
-      scopegate catalog proposals ringcentral
-    """
-    from proxy.cli import proposing
-
-    return proposing.proposals(vendor, admin, as_json=output_format == "json")
 
 
 COMMANDS: Final = (serve, demo, simulate, check_config, schema, explain, explain_error, replay, catalog, report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -66,6 +67,8 @@ class LineHashParameter(_LineHashType):
         return int(found[1]), found[2].lower().encode()
 
 
+DEFAULT_ADMIN: Final = "http://127.0.0.1:9090"
+FILE: Final = click.Path(path_type=Path)
 ADDRESS: Final = AddressParameter()
 METHOD: Final = MethodParameter()
 LINE_HASH: Final = LineHashParameter()

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import click
 
 from proxy.cli.exits import DENIED, INVALID, OK, UNEXPECTED
 from proxy.cli.output import complain
+from proxy.cli.parameters import DEFAULT_ADMIN
 from proxy.cli.running_proxy import NoAnswer, fetch_report
 from proxy.keeping import retention_s, store_keys, vendor_facts
 from proxy.reports.catalogue import FORMS, ReportForm, parse_since
@@ -25,7 +26,6 @@ from proxy.stores.reading import UnreadableStoreError, read_evidence
 from proxy.usage import UsageLedger
 from proxy.usage_rows import decode_row
 
-DEFAULT_ADMIN: Final = "http://127.0.0.1:9090"
 Members = Mapping[str, Any]
 
 
