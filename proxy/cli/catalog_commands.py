@@ -98,7 +98,7 @@ def import_catalog(
       scopegate catalog import openapi.json --vendor generic --output config/catalogs/acme.yaml
     """
     from proxy.cli import importing_catalogs
-    from proxy.importing import Options
+    from proxy.openapi_requirements import Options
 
     options = Options(scopes_are or "", field, base_path)
     return importing_catalogs.import_catalog(file, vendor, options, output, as_json=output_format == "json")

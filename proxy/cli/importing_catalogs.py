@@ -15,7 +15,8 @@ from proxy.catalog_writing import write_catalog
 from proxy.cli.cataloguing import load, needs_text
 from proxy.cli.exits import DENIED, INVALID, OK
 from proxy.cli.output import complain, print_columns, print_json
-from proxy.importing import Imported, NotOpenApiError, Options, import_openapi
+from proxy.importing import Imported, NotOpenApiError, import_openapi
+from proxy.openapi_requirements import Options
 from proxy.settings import Problems, read_catalog
 
 MAX_DESCRIPTION_BYTES: Final = 128 * 1024 * 1024

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.catalog_writing import write_catalog
-from proxy.importing import MAX_OPERATIONS, Imported, ImportedRow, NotOpenApiError, Options, import_openapi
+from proxy.importing import MAX_OPERATIONS, Imported, ImportedRow, NotOpenApiError, import_openapi
 from proxy.model import NotKnown, OneOf
+from proxy.openapi_requirements import Options
 from proxy.settings import Problems, builtin_config_directory, load_catalog, read_catalog
 
 OAUTH = {"type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "https://a.example/token", "scopes": {"a": "Read  A", "b": ""}}}}
