@@ -100,11 +100,26 @@ def _logs_in(folder: Path) -> list[Path]:
 
 def _whole(path: Path, more: list[Path], stack: ExitStack) -> _Source:
     """The head is read first and the growing file opened before the others are listed: the log may grow while it is checked."""
-    head = head_file(path).read_bytes() if head_file(path).exists() else None
-    opened = stack.enter_context(path.open("rb")) if path.exists() else None
+    head = _content(head_file(path))
+    opened = _opened(path, stack)
     full = [other for other in {*full_files(path), *more} if opened is None or not _same(other, opened)]
     files = sorted(full, key=_first_number)
     return _Source((*files, path) if opened is not None else tuple(files), path, opened, head)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _opened(path: Path, stack: ExitStack) -> IO[bytes] | None:
+    """Open the file that grows; None in the moment in which a full one was set aside and the next is not there yet."""
+    try:
+        return stack.enter_context(path.open("rb"))
+    except FileNotFoundError:
+        return None
 
 
 def _same(path: Path, file: IO[bytes]) -> bool:

@@ -88,7 +88,9 @@ class Wire:
     # --- writing
 
     async def send(self, data: bytes) -> None:
-        """Send bytes, waiting while the other side does not take them."""
+        """Send bytes, waiting while the other side does not take them; raise `ConnectionError` where it has hung up, on every loop."""
+        if self._writer.is_closing():
+            raise ConnectionResetError
         self._writer.write(data)
         await self._writer.drain()
         self.sent += len(data)
