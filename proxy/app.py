@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import secrets
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
-from proxy import __version__, errors, targets
+from proxy import __version__
 from proxy.admin.access import Access
 from proxy.admin.api import AdminApi
 from proxy.admin.authzen_api import AuthZenApi
@@ -28,9 +27,7 @@ from proxy.admin_backend import ProxyBackend, listening
 from proxy.app_identity import AppIdentity
 from proxy.auditing import audit_readiness, make_recorder, make_writer
 from proxy.certificates import CertificateError, Certificates
-from proxy.clients import ANONYMOUS, UNIDENTIFIED
 from proxy.clocks import SystemClocks
-from proxy.closing import LEARNING_ERROR
 from proxy.compose import Knowledge, Parts, build_service
 from proxy.credentials import Fingerprinter, Secret
 from proxy.discovering import Discoveries
@@ -42,8 +39,8 @@ from proxy.handshakes import Handshakes, Secured, handshakes_reading
 from proxy.identifiers import IdMaker
 from proxy.issuer_keys import KeySetError
 from proxy.joining import join, link_readiness, make_link
-from proxy.judge import PREDICTION_ERROR
 from proxy.keeping import make_store, retention_s, store_readiness, take_over, vendor_facts
+from proxy.labelling import known_labels
 from proxy.proposals import Proposals
 from proxy.reports.catalogue import FORMS
 from proxy.reports.documents import DOCUMENTS, Document, MakeDocument
@@ -58,20 +55,16 @@ from proxy.stores.shared import SharedStore
 from proxy.telemetry.audit_writer import AuditWriter
 from proxy.telemetry.decision_log import decision_log
 from proxy.telemetry.exposition import Exposition, process_collectors
-from proxy.telemetry.labels import KnownLabels, Reading, Values, VendorLabels
+from proxy.telemetry.labels import Reading
 from proxy.telemetry.line_writer import LineWriter
 from proxy.telemetry.metrics import CacheSize, Metrics
 from proxy.telemetry.recent import Recent
 from proxy.telemetry.recorders import Recorder, Recorders
 from proxy.usage import UsageLedger
-from proxy.vendors.base import METHOD_OVERRIDE
-from proxy.wire.channel import circuit_readings
 from proxy.wire.listener import Listener
+from proxy.wire.readings import listener_readings
 from proxy.wire.rewriting import Rewrites
 from proxy.wire.service import Service
-
-_GC_THRESHOLD: Final = 50_000
-"""Allocations between two looks for garbage: what a request makes is freed by counting references, so looking seldom is right."""
 
 _REFUSED_ADMIN: Final = "Requests to the admin listener without a token that is known."
 
@@ -341,25 +334,15 @@ class App:
         return {name: CacheSize(len(store), store.evictions) for name, store in self._knowledge.stores.items()}
 
     def _readings(self, listener: Listener) -> tuple[Reading, ...]:
-        dropped = "Connections that were closed without an answer because there were far too many."
-        upstream = "Connections to a vendor, by state."
-        waiting = "Requests that wait for a place among those in flight to a vendor."
-        in_flight = "Requests in flight to a vendor."
         own = (
-            Reading("scopegate_connections", "Open connections of apps.", lambda: {(): listener.connection_count}),
-            Reading("scopegate_connections_accepted_total", "Connections accepted.", lambda: {(): listener.accepted}, counter=True),
-            Reading("scopegate_connections_dropped_total", dropped, lambda: {(): listener.dropped}, counter=True),
-            Reading("scopegate_upstream_connections", upstream, lambda: _upstream_connections(listener), ("vendor", "state")),
-            Reading("scopegate_requests_in_flight", in_flight, lambda: _by_vendor(listener, "in_flight"), ("vendor",)),
-            Reading("scopegate_requests_waiting", waiting, lambda: _by_vendor(listener, "waiting"), ("vendor",)),
             Reading("scopegate_admin_refused_total", _REFUSED_ADMIN, lambda: {(): self._access.refused}, counter=True),
-            *circuit_readings(lambda: listener.service.channels),
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
         scores = self._scores.numbers.readings(self._loaded.settings.vendors, sorted(known_labels(self._loaded).clients))
         others = (self._writer, self._store, self._shared_store, self._rewrites, self._discoveries, self._audit)
         return (
             *own,
+            *listener_readings(listener),
             *scores,
             handshakes_reading(lambda: self._doors(listener)),
             *self._certificate_readings(),
@@ -379,35 +362,6 @@ class App:
         return (*self._proposals.readings(self._vendor_names), *self._scope_use.readings())
 
 
-def _upstream_connections(listener: Listener) -> Values:
-    values: dict[tuple[str, ...], float] = {}
-    for name, channel in listener.service.channels.items():
-        idle = sum(pool.idle_count for pool in channel.pools.values())
-        values[name, "idle"] = idle
-        values[name, "busy"] = sum(pool.open_count for pool in channel.pools.values()) - idle
-    return values
-
-
-def _by_vendor(listener: Listener, attribute: str) -> Values:
-    return {(name,): getattr(channel, attribute) for name, channel in listener.service.channels.items()}
-
-
-def known_labels(loaded: Loaded) -> KnownLabels:
-    """Return every label value that the configuration and its catalogues can make."""
-    vendors = {
-        name: VendorLabels(frozenset(row.id for row in catalog.operations), frozenset(catalog.scopes) | _required(loaded, name))
-        for name, catalog in loaded.catalogs.items()
-    }
-    clients = frozenset(client.name for client in loaded.settings.clients) | {ANONYMOUS.name, UNIDENTIFIED.name}
-    others = {targets.AMBIGUOUS_PATH, METHOD_OVERRIDE, PREDICTION_ERROR, LEARNING_ERROR}
-    return KnownLabels(vendors, clients, errors.ALL_REASONS | targets.REASONS | others)
-
-
-def _required(loaded: Loaded, vendor: str) -> frozenset[str]:
-    rows = loaded.catalogs[vendor].operations
-    return frozenset(scope for row in rows for alternative in row.alternatives() for scope in alternative)
-
-
 def wants_text(settings: Settings, descriptor: int) -> bool:
     """Say whether decision lines are written for people: by setting, or because `descriptor` is a terminal."""
     return settings.log.format == "text" or (settings.log.format == "auto" and os.isatty(descriptor))
@@ -419,19 +373,3 @@ def listen_message(settings: Settings, error: OSError) -> str:
         return f"{error.strerror}. Choose another address with admin.listen or --admin, or stop what uses it."
     address = settings.listen
     return f"cannot listen on {address}: {error.strerror or error}. Choose another address with listen or --listen, or stop what uses it."
-
-
-def settle_memory() -> None:
-    """Tell the garbage collector of this process that what exists now stays. For a process that serves and does nothing else."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD, 20, 50)
-
-
-def run(main: Coroutine[None, None, int]) -> int:
-    """Run `main` on uvloop, or on asyncio's own loop where uvloop is not installed (it is not for every platform)."""
-    try:
-        import uvloop  # noqa: PLC0415 - optional by design
-    except ImportError:
-        return asyncio.run(main)
-    return uvloop.run(main)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import click
 
 from proxy import __version__
-from proxy.app import StartError, run
+from proxy.app import StartError
 from proxy.cli.demo_world import ADMIN, TRAFFIC, World, choose, demo_world
 from proxy.cli.exits import OK, UNEXPECTED
 from proxy.cli.lifetime import StopSignals, drain
@@ -18,6 +18,7 @@ from proxy.cli.serving import output_descriptor
 from proxy.cli.tour import Answer, Result, run_steps
 from proxy.cli.tour_script import command, script
 from proxy.cli.tour_steps import STEPS, Request, Step
+from proxy.running import run
 from proxy.settings import Address
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 import click
 
 from proxy import __version__
-from proxy.app import App, StartError, run, settle_memory
+from proxy.app import App, StartError
 from proxy.cli.exits import INVALID, OK, UNEXPECTED
 from proxy.cli.lifetime import StopSignals, drain
 from proxy.cli.logs import report_bugs, start_logging
 from proxy.cli.output import complain
+from proxy.running import run, settle_memory
 from proxy.settings import OPEN_ADMIN, Address, Loaded, Problems, load_settings, with_overrides
 from proxy.workers.nursery import Equipment, open_nursery
 from proxy.workers.shared import Shared, make_shared
