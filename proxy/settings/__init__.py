@@ -15,25 +15,20 @@ from proxy.settings.problems import Position, Problem, Problems
 from proxy.settings.schema import (
     ANONYMOUS,
     DEFAULT_RETENTION_DAYS,
-    KINDS,
     AdminSettings,
     ClientSettings,
-    GrantSettings,
     LimitSettings,
     LogSettings,
-    MountSettings,
     ReadinessSettings,
     Settings,
     StateSettings,
-    TimeoutSettings,
     TlsSettings,
-    VendorSettings,
-    VerifySettings,
     with_overrides,
 )
 from proxy.settings.series import largest_series_count
 from proxy.settings.tls import ADMIN, TRAFFIC, server_tls, upstream_tls
 from proxy.settings.values import Address, Origin, parse_address, parse_origin
+from proxy.settings.vendor_schema import KINDS, GrantSettings, MountSettings, TimeoutSettings, VendorSettings, VerifySettings
 
 __all__ = [
     "ADMIN",

@@ -21,7 +21,8 @@ from proxy.routes import template
 from proxy.settings.allow_schema import AllowSettings
 from proxy.settings.checks import EACH, Finding, matching
 from proxy.settings.problems import KeyPath
-from proxy.settings.schema import Settings, VendorSettings
+from proxy.settings.schema import Settings
+from proxy.settings.vendor_schema import VendorSettings
 
 _STANDARD_METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 _NOTHING: Final[Implied] = MappingProxyType({})

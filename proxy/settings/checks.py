@@ -10,8 +10,8 @@ from typing import Final
 
 from proxy.links import MEDIA_SEGMENT
 from proxy.settings.problems import KeyPath
-from proxy.settings.schema import KINDS
 from proxy.settings.values import Address, parse_address
+from proxy.settings.vendor_schema import KINDS
 
 Finding = tuple[KeyPath, str]
 

@@ -20,8 +20,9 @@ from proxy.settings.document import Document, read_document
 from proxy.settings.expand import Expanded, expand, masked
 from proxy.settings.messages import findings
 from proxy.settings.problems import START, KeyPath, Problem, Problems, collect
-from proxy.settings.schema import KINDS, Settings
+from proxy.settings.schema import Settings
 from proxy.settings.tls import unusable_files
+from proxy.settings.vendor_schema import KINDS
 
 MAX_SETTINGS_BYTES: Final = 1024 * 1024
 MAX_CA_BYTES: Final = 8 * 1024 * 1024

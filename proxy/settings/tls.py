@@ -11,7 +11,8 @@ from proxy.certificates import CertificateError, Pair, ServerTls, UpstreamTls, l
 from proxy.credentials import Secret
 from proxy.settings.checks import Finding
 from proxy.settings.problems import KeyPath
-from proxy.settings.schema import TlsSettings, VendorSettings
+from proxy.settings.schema import TlsSettings
+from proxy.settings.vendor_schema import VendorSettings
 
 TRAFFIC: Final = "traffic"
 ADMIN: Final = "admin"
