@@ -20,6 +20,7 @@ from proxy.cli.lifetime import StopSignals, drain
 from proxy.cli.logs import report_bugs, start_logging
 from proxy.cli.output import complain
 from proxy.running import run, settle_memory
+from proxy.service_manager import ServiceManager, take_service_manager
 from proxy.settings import OPEN_ADMIN, Address, Loaded, Problems, load_settings, with_overrides
 from proxy.workers.nursery import Equipment, open_nursery
 from proxy.workers.shared import Shared, make_shared
@@ -30,6 +31,7 @@ from proxy.workers.worker import SupervisorGoneError, WorkerApp
 def serve(file: Path, listen: Address | None, admin: Address | None, workers: int | None = None) -> int:
     """Run the proxy that `file` describes until a signal ends it."""
     forbid_core_dumps()
+    manager = take_service_manager(os.environ, os.getpid())
     loaded = load_settings(file, os.environ)
     if isinstance(loaded, Problems):
         click.echo(str(loaded), err=True)
@@ -40,8 +42,8 @@ def serve(file: Path, listen: Address | None, admin: Address | None, workers: in
         complain(f"--admin {loaded.settings.admin.listen}: {OPEN_ADMIN}")
         return INVALID
     if loaded.settings.workers == 1:
-        return run(_serve(loaded, lambda: App(loaded, output_descriptor())))
-    return _serve_with_workers(loaded)
+        return run(_serve(loaded, lambda: App(loaded, output_descriptor()), manager))
+    return _serve_with_workers(loaded, manager)
 
 
 def forbid_core_dumps() -> None:
@@ -55,7 +57,7 @@ def forbid_core_dumps() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (bound, bound))
 
 
-def _serve_with_workers(loaded: Loaded) -> int:
+def _serve_with_workers(loaded: Loaded, manager: ServiceManager) -> int:
     """Fork what workers come from, before there is any thread or loop, then run the supervisor."""
     try:
         shared = make_shared(loaded, output_descriptor())
@@ -64,7 +66,7 @@ def _serve_with_workers(loaded: Loaded) -> int:
         return UNEXPECTED
     settle_memory()
     nursery = open_nursery(lambda equipment: _work(shared, equipment), shared.listening)
-    return run(_serve(loaded, lambda: Supervisor(shared, nursery, output_descriptor())))
+    return run(_serve(loaded, lambda: Supervisor(shared, nursery, output_descriptor()), manager))
 
 
 def _work(shared: Shared, equipment: Equipment) -> int:
@@ -85,9 +87,10 @@ async def _live(shared: Shared, equipment: Equipment) -> int:
     return OK
 
 
-async def _serve(loaded: Loaded, make: Callable[[], App]) -> int:
+async def _serve(loaded: Loaded, make: Callable[[], App], manager: ServiceManager) -> int:
     loop = asyncio.get_running_loop()
     signals = StopSignals(loop)
+    manager.watch(loop)
     loop.add_signal_handler(signal.SIGHUP, complain, "SIGHUP: this version reads its configuration at the start only; restart it")
     app = make()
     report_bugs(loop, app.note_bug)
@@ -98,10 +101,18 @@ async def _serve(loaded: Loaded, make: Callable[[], App]) -> int:
         return UNEXPECTED
     settle_memory()
     click.echo(listening_line(loaded, app), err=True)
+    manager.ready(listening_line(loaded, app))
     await signals.asked.wait()
-    complain(f"stopping; requests under way get {loaded.settings.limits.shutdown_grace_s:g} s, a second signal cuts them")
+    _tell_of_the_end(loaded.settings.limits.shutdown_grace_s, manager)
     await drain(app, signals)
+    manager.close()
     return OK
+
+
+def _tell_of_the_end(grace_s: float, manager: ServiceManager) -> None:
+    told = f"stopping; requests under way get {grace_s:g} s"
+    complain(f"{told}, a second signal cuts them")
+    manager.stopping(grace_s, told)
 
 
 def listening_line(loaded: Loaded, app: App) -> str:
