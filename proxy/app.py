@@ -39,7 +39,7 @@ from proxy.handshakes import Handshakes, Secured, handshakes_reading
 from proxy.identifiers import IdMaker
 from proxy.issuer_keys import KeySetError
 from proxy.joining import join, link_readiness, make_link
-from proxy.keeping import make_store, retention_s, store_readiness, take_over, vendor_facts
+from proxy.keeping import LOAD_PATIENCE_S, make_store, retention_s, store_readiness, take_over, vendor_facts
 from proxy.labelling import known_labels
 from proxy.proposals import Proposals
 from proxy.reports.catalogue import FORMS
@@ -249,6 +249,8 @@ class App:
             address = settings.admin.listen
             self._admin = await start_admin(routes, address.host, address.port, tls=self._admin_tls, access=self._access)
             self.admin_port = self._admin.port
+            if self._shared_store is not None:
+                await self._shared_store.compared(LOAD_PATIENCE_S)
             await self._open_to_gateways(settings, listener)
             self.port = await self._accept(listener)
         except OSError as error:
@@ -289,8 +291,13 @@ class App:
         return make(self._usage.kept(now), vendor_facts(self._loaded), question, now)
 
     async def stop(self, grace_s: float | None = None) -> bool:
-        """Stop accepting, finish what is in flight within `grace_s` (default: the setting), close. Return whether all finished."""
+        """Stop accepting, finish what is in flight within `grace_s`, close. Return whether all finished.
+
+        By default there is the grace of the settings, and before it the delay of the settings in which everything is still accepted.
+        """
         self._accepting = False
+        if grace_s is None:
+            await self._take_leave()
         finished = True
         if self._watching is not None:
             self._watching.cancel()
@@ -309,6 +316,16 @@ class App:
             self._audit.close()
         await self._close_stores()
         return finished
+
+    async def _take_leave(self) -> None:
+        """Go on serving for a while, so that whoever sends requests here notices that this proxy is not ready any more."""
+        delay_s = self._loaded.settings.limits.shutdown_delay_s
+        if delay_s and self._listener is not None:
+            self._announce_end(self._listener)
+            await asyncio.sleep(delay_s)
+
+    def _announce_end(self, listener: Listener) -> None:
+        listener.announce_end()
 
     @property
     def cut_connections(self) -> int:

@@ -87,7 +87,7 @@ def build_service(loaded: Loaded, parts: Parts) -> Service:
 
 def wire_limits(settings: Settings) -> Limits:
     """Return the bounds of the byte path; settings that only concern knowledge or links are left out."""
-    values = settings.limits.model_dump(exclude={"max_known_tokens", "max_rewrite_bytes", "max_rewrite_total_bytes"})
+    values = settings.limits.model_dump(exclude={"max_known_tokens", "max_rewrite_bytes", "max_rewrite_total_bytes", "shutdown_delay_s"})
     return Limits(**values)
 
 

@@ -21,7 +21,7 @@ from proxy.cli.logs import report_bugs, start_logging
 from proxy.cli.output import complain
 from proxy.running import run, settle_memory
 from proxy.service_manager import ServiceManager, take_service_manager
-from proxy.settings import OPEN_ADMIN, Address, Loaded, Problems, load_settings, with_overrides
+from proxy.settings import OPEN_ADMIN, Address, LimitSettings, Loaded, Problems, load_settings, with_overrides
 from proxy.workers.nursery import Equipment, open_nursery
 from proxy.workers.shared import Shared, make_shared
 from proxy.workers.supervisor import Supervisor
@@ -103,16 +103,18 @@ async def _serve(loaded: Loaded, make: Callable[[], App], manager: ServiceManage
     click.echo(listening_line(loaded, app), err=True)
     manager.ready(listening_line(loaded, app))
     await signals.asked.wait()
-    _tell_of_the_end(loaded.settings.limits.shutdown_grace_s, manager)
+    _tell_of_the_end(loaded.settings.limits, manager)
     await drain(app, signals)
     manager.close()
     return OK
 
 
-def _tell_of_the_end(grace_s: float, manager: ServiceManager) -> None:
-    told = f"stopping; requests under way get {grace_s:g} s"
+def _tell_of_the_end(limits: LimitSettings, manager: ServiceManager) -> None:
+    """Say what happens from the first signal on."""
+    delay = f"not ready, but still serving for {limits.shutdown_delay_s:g} s; then " if limits.shutdown_delay_s else ""
+    told = f"stopping; {delay}requests under way get {limits.shutdown_grace_s:g} s"
     complain(f"{told}, a second signal cuts them")
-    manager.stopping(grace_s, told)
+    manager.stopping(limits.shutdown_delay_s + limits.shutdown_grace_s, told)
 
 
 def listening_line(loaded: Loaded, app: App) -> str:

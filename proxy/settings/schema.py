@@ -150,6 +150,10 @@ class LimitSettings(Section):
     shutdown_grace_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=30, description="Seconds that requests get to end at shutdown."
     )
+    shutdown_delay_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        default=0,
+        description="Seconds before that in which a stopping proxy says it is not ready, but still serves, so that load balancers notice.",
+    )
 
 
 class StateSettings(Section):

@@ -79,6 +79,7 @@ class SharedStore:
         self._vendors: list[SharedVendor] = []
         self._scripts: dict[str, bytes] = {}
         self._wake, self._beat_heard, self._closing = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._tried = asyncio.Event()
         self._deferred: deque[bytes] = deque()
         self._busy = False
         self._compare_again = False
@@ -105,6 +106,16 @@ class SharedStore:
         """Begin to connect."""
         self._note_loss()
         self._task = asyncio.create_task(self._live(), name="scopegate-shared-store")
+
+    async def compared(self, patience_s: float) -> None:
+        """Wait until everything that the store has is taken over, or it is clear that it cannot be had now; at most so many seconds."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._tried.wait()
+        except TimeoutError:
+            log.warning(
+                "the shared store %s has more than is read in %g s; the proxy begins without the rest", self._options.endpoint, patience_s
+            )
 
     async def close(self) -> None:
         """Tell what is still to be told, for a moment, and hang up."""
@@ -178,6 +189,7 @@ class SharedStore:
         if not self._told:
             log.error("the shared store %s cannot be used, the proxy goes on alone: %s", self._options.endpoint, trouble)
         self._told, self._trouble = True, trouble
+        self._tried.set()
         self._note_loss()
 
     def _note_loss(self) -> None:
@@ -319,6 +331,7 @@ class SharedStore:
                 if cursor == b"0":
                     break
             vendor.end_comparing(others)
+        self._tried.set()
 
     async def _load(self, wire: Wire, vendor: SharedVendor, keys: list[bytes], others: set[bytes]) -> None:
         if not keys:

@@ -62,7 +62,7 @@ class Download:
     def _pass_head(self, status: int, reason: bytes, head: ResponseHead, no_body: bool) -> None:
         """Pass the head of the answer on, framed for this client."""
         self.answered, self._status = True, status
-        self.keep_alive = self.keep_alive and self.request_done and not self.connection.draining
+        self.keep_alive = self.keep_alive and self.request_done and not self.connection.ending
         framing = b"" if status == 204 else self._framing(head, no_body)
         if not self.keep_alive:
             framing += CLOSE

@@ -34,7 +34,7 @@ class ClientConnection:
     __slots__ = (
         "_closing", "_coding_bytes", "_dead", "_fields", "_half_closed_at", "_half_open", "_head", "_head_bytes", "_head_since",
         "_idle_since", "_known_fields", "_known_head", "_leave_by", "_listener", "_out", "_parser", "_pauses", "_pumping", "_receiving",
-        "_target", "draining", "peer", "served", "transport", "turns", "upload_held", "write_paused",
+        "_target", "draining", "ending", "peer", "served", "transport", "turns", "upload_held", "write_paused",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
@@ -51,7 +51,7 @@ class ClientConnection:
         self._head_since = self._idle_since = self._half_closed_at = self._leave_by = 0.0
         self.peer = NO_PEER
         self._half_open = True
-        self._head = self._dead = self._closing = self._pumping = self.draining = self.write_paused = self.upload_held = False
+        self._head = self._dead = self._closing = self._pumping = self.draining = self.ending = self.write_paused = self.upload_held = False
 
     # --- asyncio's side
 
@@ -367,7 +367,7 @@ class ClientConnection:
 
     def drain(self) -> None:
         """The proxy is shutting down: finish what is under way, then close."""
-        self.draining = True
+        self.draining = self.ending = True
         if not self.turns:
             self.give_up()
 

@@ -31,6 +31,7 @@ class Listener:
         self._empty = asyncio.Event()
         self._empty.set()
         self._by_address: dict[str, int] = {}
+        self.ending = False
         self.accepted = 0
         self.dropped = 0
         self.cut_count = 0
@@ -66,6 +67,7 @@ class Listener:
         limits, address = self.service.limits, connection.peer.address
         self._connections.add(connection)
         self._empty.clear()
+        connection.ending = self.ending
         self.accepted += 1
         from_there = self._by_address[address] = self._by_address.get(address, 0) + 1
         if len(self._connections) > limits.max_connections:
@@ -115,6 +117,12 @@ class Listener:
         for channel in self.service.channels.values():
             shortest = min(shortest, channel.timeouts.response_head_s, channel.timeouts.body_idle_s)
         return max(0.02, min(0.5, shortest / 4))
+
+    def announce_end(self) -> None:
+        """Go on as before, but say with each answer that its connection is closed after it."""
+        self.ending = True
+        for connection in self._connections:
+            connection.ending = True
 
     def stop_accepting(self) -> None:
         """Close the listening socket; connections live on."""

@@ -262,7 +262,7 @@ class Turn(Download):
     def _answer(self, answer: LocalAnswer) -> None:
         """Write an answer made here. A body nobody wants is drained within a bound, or the connection is given up."""
         self._status, self.answered = answer.status, True
-        self.keep_alive = self.keep_alive and not answer.close and not self.connection.draining and self._will_end_soon()
+        self.keep_alive = self.keep_alive and not answer.close and not self.connection.ending and self._will_end_soon()
         connection = CLOSE if not self.keep_alive else KEEP_ALIVE if self.old_client else b""
         self.connection.write(local_head(answer.status, answer.fields, len(answer.body), connection, self.ruling.started_at))
         if self.method != b"HEAD":

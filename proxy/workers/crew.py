@@ -68,6 +68,7 @@ class Crew:
         self._key = key
         self._tally = tally
         self._accepting = False
+        self._ending = False
         self._stopping = False
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,6 +102,8 @@ class Crew:
     def _open_door(self, worker: Worker) -> None:
         if worker.ready and worker.link is not None:
             worker.link.tell(Kind.ACCEPT)
+            if self._ending:
+                worker.link.tell(Kind.LEAVE)
 
     def _fork(self, worker: Worker) -> None:
         ours, its = socket.socketpair()
@@ -222,6 +225,12 @@ class Crew:
             self._fork(worker)
 
     # --- the end
+
+    def announce_end(self) -> None:
+        """Have all workers go on, but with connections that are closed after their next answer."""
+        self._ending = True
+        for link in self.links().values():
+            link.tell(Kind.LEAVE)
 
     async def stop(self, grace_s: float) -> bool:
         """Have all workers finish what is under way within `grace_s` seconds; say whether nothing had to be cut."""

@@ -126,6 +126,8 @@ class Supervisor(App):
     async def stop(self, grace_s: float | None = None) -> bool:
         """Have the workers finish within `grace_s` seconds (default: the setting), and close. Return whether all finished."""
         self._accepting = False
+        if grace_s is None:
+            await self._take_leave()
         for listening in self._shared.listening:
             listening.close()
         crew, finished = self._crew, True
@@ -139,6 +141,10 @@ class Supervisor(App):
         if self._relay is not None:
             await asyncio.to_thread(self._relay.close)
         return await super().stop(0.0) and finished
+
+    def _announce_end(self, listener: Listener) -> None:  # noqa: ARG002 - the workers have the connections
+        if self._crew is not None:
+            self._crew.announce_end()
 
     @property
     def cut_connections(self) -> int:

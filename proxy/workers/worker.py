@@ -167,6 +167,9 @@ class WorkerApp(App):
                 task = asyncio.get_running_loop().create_task(self._answer(*unpack_number(frame.data)))
                 self._answering.add(task)
                 task.add_done_callback(self._answering.discard)
+            case Kind.LEAVE:
+                if self._listener is not None:
+                    self._listener.announce_end()
             case Kind.DRAIN:
                 self._end(unpack_number(frame.data)[0] / 1000)
             case _:

@@ -136,3 +136,12 @@ async def test_a_replica_that_comes_later_knows_what_is_known(store: Valkey, ven
         await shares(two)
         assert await decision(two, token) == DENIED
         assert (await two.send("GET", RECORDS, other, KEY)).told == (400, DENIED, True)
+
+
+async def test_a_replica_knows_everything_before_it_takes_its_first_request(store: Valkey, vendors: Vendors) -> None:
+    async with vendors.replica(store.url) as one:
+        await shares(one)
+        tokens = [(await log_in(one))["access_token"] for _ in range(300)]
+        await told(one)
+        async with vendors.replica(store.url) as late:
+            assert [await decision(late, token) for token in tokens] == [DENIED] * len(tokens)
