@@ -93,7 +93,7 @@ class App:
         self._writer = LineWriter(log_descriptor) if log_descriptor is not None and loaded.settings.log.decisions else None
         self._audit = self._make_audit()
         self._metrics = Metrics(known_labels(loaded), version=__version__, cache_sizes=self._cache_sizes)
-        self._metrics.config_loaded(loaded.digest[:12], self._clocks.wall())
+        self._metrics.config_loaded(loaded.revision, self._clocks.wall())
         self._recorders = Recorders(self._all_recorders(log_descriptor), self._recorder_failed)
         self._rewrites = Rewrites()
         self._discoveries = Discoveries()

@@ -26,7 +26,7 @@ def make_writer(loaded: Loaded, clocks: Clocks) -> AuditWriter | None:
 def make_recorder(put: Callable[[bytes], None], loaded: Loaded) -> AuditLog:
     """Return the recorder that makes events and hands them to `put`."""
     assert loaded.settings.audit is not None
-    return AuditLog(put, loaded.digest[:12], subjects=loaded.settings.audit.subjects)
+    return AuditLog(put, subjects=loaded.settings.audit.subjects)
 
 
 def audit_readiness(writer: AuditWriter) -> Readiness:

@@ -56,9 +56,20 @@ class Result(NamedTuple):
 
 
 class Closer:
-    """Closes rulings. `record` is given every `Exchange`; `limit` bounds what a body may grow to when decoded, in bytes."""
+    """Closes rulings. `record` is given every `Exchange`; `limit` bounds what a body may grow to when decoded, in bytes.
 
-    def __init__(self, gate: Gate, record: Callable[[Exchange], None], on_bug: Callable[[BaseException], None], limit: int) -> None:
+    `revision` names the configuration by which was decided.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        record: Callable[[Exchange], None],
+        on_bug: Callable[[BaseException], None],
+        limit: int,
+        revision: str = "",
+    ) -> None:
+        self._revision = revision
         self._gate = gate
         self._record = record
         self._on_bug = on_bug
@@ -86,11 +97,11 @@ class Closer:
             and not ruling.fault
             and type(ruling.prediction) is Permit
         ):
-            self._record(_exchange(ruling, result, _OK, _ACCEPTED, _memo(ruling, result.status)))
+            self._record(_exchange(ruling, result, _OK, _ACCEPTED, _memo(ruling, result.status), self._revision))
             return
         kind, actual = self._judge(ruling, result)
         memo = _memo(ruling, result.status) if ruling.outcome is Outcome.DENIED and not (result.fault or ruling.fault) else None
-        exchange = _exchange(ruling, result, kind, actual, memo)
+        exchange = _exchange(ruling, result, kind, actual, memo, self._revision)
         if ruling.refused_for or ruling.overtaken:
             exchange = exchange._replace(refused_for=ruling.refused_for, overtaken=ruling.overtaken)
         self._record(exchange)
@@ -182,7 +193,9 @@ def _memo(ruling: Ruling, status: int) -> dict[object, Any] | None:
     return memo
 
 
-def _exchange(ruling: Ruling, result: Result, kind: ResponseKind, actual: Actual, memo: dict[object, Any] | None) -> Exchange:
+def _exchange(
+    ruling: Ruling, result: Result, kind: ResponseKind, actual: Actual, memo: dict[object, Any] | None, revision: str
+) -> Exchange:
     mount, match = ruling.mount, ruling.match
     operation = match.operation if match is not None else None
     return Exchange(  # by position: it is made for every request, and names cost as much as the rest of it
@@ -220,4 +233,5 @@ def _exchange(ruling: Ruling, result: Result, kind: ResponseKind, actual: Actual
         ruling.resources,
         ruling.prediction,
         ruling.policy,
+        revision,
     )

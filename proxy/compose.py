@@ -80,7 +80,7 @@ def build_service(loaded: Loaded, parts: Parts) -> Service:
     parts.rewrites.limit(settings.limits.max_rewrite_bytes, settings.limits.max_rewrite_total_bytes)
     clocks, clients = parts.gate_clocks or parts.clocks, _clients(settings.clients)
     gate = Gate(mounts, clients, parts.fingerprinter, clocks, parts.make_id, parts.on_bug, parts.app_tokens)
-    closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes)
+    closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes, loaded.revision)
     channels = {name: _channel(name, vendor, limits, parts) for name, vendor in settings.vendors.items()}
     return Service(parts.loop, parts.clocks.now, gate, closer, MappingProxyType(channels), limits, parts.rewrites)
 

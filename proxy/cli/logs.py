@@ -10,13 +10,26 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final
 
-_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s%(told)s: %(message)s"
 
 ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
 class PlainFormatter(logging.Formatter):
-    """Formats one line per record; an exception is shown as its type and place."""
+    """Formats one line per record; an exception is shown as its type and place.
+
+    Each line names the process, where there are several, and the `revision` of the configuration in force, once there is one.
+    """
+
+    def __init__(self, process: str = "") -> None:
+        super().__init__(_FORMAT)
+        self._process = f" {process}" if process else ""
+        self.revision = ""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name in logging
+        """Return the line without what is below it."""
+        record.told = self._process + (f" [{self.revision}]" if self.revision else "")
+        return super().formatMessage(record)
 
     def formatException(self, ei: ExceptionInfo) -> str:  # noqa: N802 - the name in logging
         """Return the type and the place of an exception."""
@@ -27,11 +40,12 @@ class PlainFormatter(logging.Formatter):
         return ""
 
 
-def start_logging(process: str = "") -> None:
-    """Send the log of every library to standard error; `process` says which of several it comes from."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(PlainFormatter(_FORMAT.replace("%(name)s", f"%(name)s {process}") if process else _FORMAT))
+def start_logging(process: str = "") -> PlainFormatter:
+    """Send the log of every library to standard error; `process` says which of several it comes from. Return what formats its lines."""
+    handler, formatter = logging.StreamHandler(sys.stderr), PlainFormatter(process)
+    handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=bool(process))
+    return formatter
 
 
 def report_bugs(loop: asyncio.AbstractEventLoop, note: Callable[[BaseException], None]) -> None:

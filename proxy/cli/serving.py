@@ -36,7 +36,7 @@ def serve(file: Path, listen: Address | None, admin: Address | None, workers: in
     if isinstance(loaded, Problems):
         click.echo(str(loaded), err=True)
         return INVALID
-    start_logging()
+    start_logging().revision = loaded.revision
     loaded = replace(loaded, settings=with_overrides(loaded.settings, listen=listen, admin=admin, workers=workers))
     if not loaded.settings.admin.is_guarded:
         complain(f"--admin {loaded.settings.admin.listen}: {OPEN_ADMIN}")
@@ -71,7 +71,7 @@ def _serve_with_workers(loaded: Loaded, manager: ServiceManager) -> int:
 
 def _work(shared: Shared, equipment: Equipment) -> int:
     """Be a worker."""
-    start_logging(f"worker {equipment.number}")
+    start_logging(f"worker {equipment.number}").revision = shared.loaded.revision
     return run(_live(shared, equipment))
 
 
@@ -122,7 +122,8 @@ def listening_line(loaded: Loaded, app: App) -> str:
     traffic, admin = listening_addresses(loaded, app)
     settings = loaded.settings
     scheme, admin_scheme = ("http" if tls is None else "https" for tls in (settings.tls, settings.admin.tls))
-    return f"scopegate {__version__} listening on {scheme}://{traffic}, admin on {admin_scheme}://{admin}"
+    where = f"{scheme}://{traffic}, admin on {admin_scheme}://{admin}"
+    return f"scopegate {__version__} listening on {where} (configuration {loaded.revision})"
 
 
 def listening_addresses(loaded: Loaded, app: App) -> tuple[Address, Address]:

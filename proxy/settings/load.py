@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -17,9 +16,10 @@ from proxy.settings.allowing import allow_findings
 from proxy.settings.catalog_build import MAX_CATALOG_BYTES, CatalogSource, read_catalog
 from proxy.settings.checks import EACH, Finding, cross_checks, not_served, without
 from proxy.settings.document import Document, read_document
+from proxy.settings.entries import Entries, entries_of, revision_of
 from proxy.settings.expand import Expanded, expand, masked
 from proxy.settings.messages import findings
-from proxy.settings.problems import START, KeyPath, Problem, Problems, collect
+from proxy.settings.problems import START, KeyPath, Position, Problem, Problems, collect
 from proxy.settings.schema import Settings
 from proxy.settings.tls import unusable_files
 from proxy.settings.vendor_schema import KINDS
@@ -32,14 +32,20 @@ _SECRETS: Final = (("state", "key"), ("tls", "key_password"), ("admin", "tls", "
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Loaded:
-    """A whole configuration. `files` are all files it was read from; `digest` (SHA-256, hex) changes with their contents."""
+    """A whole configuration. `files` are all files it was read from, its own the first one.
+
+    `entries` is what the file says, key by key; `revision` names that and the catalogues.
+    """
 
     settings: Settings
     catalogs: Mapping[str, Catalog]
     files: tuple[Path, ...]
-    digest: str
+    entries: Entries
+    revision: str
     shown: object = field(compare=False)
     """The configuration as it was written, as plain data, with `***` in place of every secret."""
+    position: Callable[[KeyPath], Position] = field(compare=False)
+    """Tells where a key stands in the file."""
 
 
 def load_settings(path: Path, environ: Mapping[str, str]) -> Loaded | Problems:
@@ -71,12 +77,15 @@ def parse_settings(raw: bytes, environ: Mapping[str, str], *, file: Path) -> Loa
     problems += [document.problem(path, text) for path, text in unusable_files(expanded.data, file.parent, expanded.failed)]
     if problems or settings is None:
         return collect(problems)
+    entries = entries_of(settings, expanded.secret, file.parent)
     return Loaded(
         settings=settings.model_copy(update={"vendors": _with_catalog_paths(settings, files.paths)}),
         catalogs=MappingProxyType(files.catalogs),
         files=(file, *files.contents),
-        digest=_digest([raw, *files.contents.values()]),
+        entries=entries,
+        revision=revision_of(entries, files.catalogs),
         shown=_shown(expanded),
+        position=document.position,
     )
 
 
@@ -120,13 +129,6 @@ def _shown(expanded: Expanded) -> object:
     hashes = {("clients", index, *_HIDDEN_ALWAYS[2:]) for index in range(len(clients))}
     passwords = {("vendors", name, "client_key_password") for name, _ in _vendor_rows(expanded.data)}
     return masked(expanded.data, expanded.secret | hashes | passwords | set(_SECRETS))
-
-
-def _digest(contents: list[bytes]) -> str:
-    state = hashlib.sha256()
-    for content in contents:
-        state.update(len(content).to_bytes(8, "big") + content)
-    return state.hexdigest()
 
 
 def _with_catalog_paths(settings: Settings, paths: Mapping[str, Path]) -> Mapping[str, object]:

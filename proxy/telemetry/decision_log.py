@@ -14,6 +14,7 @@ cache         hit | miss | none                                 status        th
 answered_by   proxy | vendor                                    actual        what the vendor then really did
 kind          kind of the vendor's answer                       fault         reason of a fault, or ""
 policy        which of the operator's rules fell short, or ""
+revision      the configuration by which was decided
 ts            when the request began, ISO 8601, UTC, milliseconds
 decision_id   as in the `Scopegate-Decision-Id` header          request_id    as in the `X-Request-ID` header
 path          the vendor's path, never its query; cut at 256 characters (`path_cut` is then true)
@@ -183,6 +184,7 @@ def _details(exchange: Exchange) -> list[str]:
         "client": exchange.client,
         "ms": f"{exchange.duration * 1e3:.1f}",
         "id": exchange.decision_id,
+        "revision": exchange.revision,
     }
     return [f"{name}={value}" for name, value in told.items() if value]
 
@@ -254,6 +256,7 @@ _WORDS: Final = {
     for name in (
         "vendor", "client", "mode", "method", "operation", "route", "decision", "predicted", "outcome", "reason", "missing", "evidence",
         "cache", "status", "answered_by", "actual", "kind", "fault", "policy",
+        "revision",
     )
 }  # fmt: skip
 """Log members from a small vocabulary, and the fields of `Exchange` they come from."""

@@ -119,6 +119,8 @@ class Exchange(NamedTuple):
     prediction: Prediction | None = None
     policy: str = ""
     """Which of the operator's own rules was against the request (`Objection`), "" where none was."""
+    revision: str = ""
+    """The configuration by which it was decided."""
     refused_for: str = ""
     """The scope that the vendor's refusal names, as it was learned; "" where it names none."""
     overtaken: bool = False

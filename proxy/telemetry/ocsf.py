@@ -74,9 +74,9 @@ _Template = tuple[str, str, str, str]
 class AuditLog:
     """The recorder: encodes an exchange as an event and hands it on. `subjects`: whether the token's user is named."""
 
-    def __init__(self, put: Callable[[bytes], None], revision: str = "", *, subjects: bool = True) -> None:
+    def __init__(self, put: Callable[[bytes], None], *, subjects: bool = True) -> None:
         self._put = put
-        self._encode = Events(revision, subjects=subjects)
+        self._encode = Events(subjects=subjects)
 
     def record(self, exchange: Exchange) -> None:
         """Log one exchange."""
@@ -84,10 +84,9 @@ class AuditLog:
 
 
 class Events:
-    """Encodes exchanges. `revision` names the configuration that decided."""
+    """Encodes exchanges."""
 
-    def __init__(self, revision: str = "", *, subjects: bool = True) -> None:
-        self._revision = revision
+    def __init__(self, *, subjects: bool = True) -> None:
         self._subjects = subjects
         self._templates: dict[tuple[object, ...], _Template] = {}
 
@@ -123,7 +122,7 @@ class Events:
         if template is None:
             if len(self._templates) >= MAX_TEMPLATES:
                 self._templates.clear()
-            template = self._templates[key] = _make_template(exchange, self._revision)
+            template = self._templates[key] = _make_template(exchange)
         return template
 
 
@@ -146,14 +145,14 @@ def held(exchange: Exchange) -> tuple[str, ...]:
     return tuple(sorted({*grants.scopes, *(f"{scope}@{resource}" for scope, resource in grants.bound)}))[:MAX_HELD]
 
 
-def _make_template(exchange: Exchange, revision: str) -> _Template:
+def _make_template(exchange: Exchange) -> _Template:
     """Encode everything that does not differ between exchanges of one outcome."""
     method = f'"http_method":{quoted(exchange.method)},' if exchange.method in _METHODS else ""
     return (
         "{" + _members(_fixed(exchange)) + ",",
         method,
         _members({"version": OCSF_VERSION, "product": PRODUCT, "profiles": ["security_control", "trace"], "log_name": LOG_NAME}),
-        _members(_unmapped(exchange, revision)),
+        _members(_unmapped(exchange)),
     )
 
 
@@ -226,10 +225,11 @@ def _authorizations(exchange: Exchange) -> list[dict[str, object]]:
     return found
 
 
-def _unmapped(exchange: Exchange, revision: str) -> dict[str, object]:
+def _unmapped(exchange: Exchange) -> dict[str, object]:
     values: dict[str, object] = {name: getattr(exchange, name) for name in _UNMAPPED}
     scopes = held(exchange)
-    return {**{name: value for name, value in values.items() if value}, **({"held": scopes} if scopes else {}), "configuration": revision}
+    known = {name: value for name, value in values.items() if value}
+    return {**known, **({"held": scopes} if scopes else {}), "configuration": exchange.revision}
 
 
 def _named(name: str, value: str) -> dict[str, object]:
@@ -240,5 +240,5 @@ _UNMAPPED: Final = (
     "decision", "predicted", "actual", "outcome", "mode", "answered_by", "route", "reason", "missing", "evidence", "fault",
     "response_kind", "policy",
 )  # fmt: skip
-_VARYING: Final = ("vendor", "client", "method", "operation", "status", *_UNMAPPED)
+_VARYING: Final = ("vendor", "client", "method", "operation", "status", *_UNMAPPED, "revision")
 _words_of: Final[Callable[[Exchange], tuple[object, ...]]] = itemgetter(*(Exchange._fields.index(name) for name in _VARYING))

@@ -22,7 +22,7 @@ from tests.unit.telemetry.support import FORWARDED, but
 WAIT_S: Final = 20.0
 ROOMY: Final = 2**30
 _DECISION: Final = re.compile(rb'"uid":"([0-9]+)","correlation_uid"[^\n]*\n')
-_encode: Final = Events("test")
+_encode: Final = Events()
 
 
 def event(number: int) -> bytes:

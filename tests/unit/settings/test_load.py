@@ -53,11 +53,31 @@ def test_the_catalogue_comes_along(tmp_path: Path) -> None:
     assert result.files == (tmp_path / "scopegate.yaml", tmp_path / "catalog.yaml")
 
 
-def test_the_digest_follows_the_contents_of_every_file(tmp_path: Path) -> None:
-    first = loaded(tmp_path, VENDOR).digest
-    assert loaded(tmp_path, VENDOR).digest == first
-    assert loaded(tmp_path, VENDOR + "mode: off\n").digest != first
-    assert loaded(tmp_path, VENDOR, catalog=CATALOG + "# more\n").digest != first
+def test_the_revision_follows_what_the_files_say(tmp_path: Path) -> None:
+    first = loaded(tmp_path, VENDOR).revision
+    assert len(first) == 12
+    assert loaded(tmp_path, VENDOR).revision == first
+    assert loaded(tmp_path, VENDOR + "mode: off\n").revision != first
+    assert loaded(tmp_path, VENDOR, catalog=CATALOG.replace("/recording", "/recordings")).revision != first
+
+
+def test_the_revision_does_not_follow_how_it_is_written(tmp_path: Path) -> None:
+    first = loaded(tmp_path, VENDOR).revision
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert loaded(elsewhere, VENDOR).revision == first
+    assert loaded(tmp_path, f"# a comment\nmode: enforce # the default\n{VENDOR}").revision == first
+    assert loaded(tmp_path, VENDOR, catalog=CATALOG + "# more\n").revision == first
+
+
+def test_the_revision_tells_nothing_of_secrets(tmp_path: Path) -> None:
+    text = VENDOR.replace("https://api.example.com", "${UPSTREAM}") + CLIENT
+    first = loaded(tmp_path, text, {"UPSTREAM": "https://one.example.com"})
+    other = loaded(tmp_path, text.replace(HASH, "cd" * 32), {"UPSTREAM": "https://other.example.com"})
+    assert first.revision == other.revision
+    assert first.entries.hidden != other.entries.hidden
+    for each in ("one.example.com", HASH):
+        assert each not in str(first.entries) + str(dict(first.entries.told))
 
 
 def test_a_vendor_without_catalogue_uses_the_shipped_one(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ FORWARDED = Exchange(
     response_bytes=512,
     duration=0.125,
     vendor_duration=0.1245,
+    revision="3f2a91c04d7e",
 )
 
 INFORMED = FORWARDED._replace(

@@ -49,6 +49,7 @@ def test_a_line_is_json_with_the_documented_fields() -> None:
         "kind": "none",
         "fault": "",
         "policy": "",
+        "revision": "3f2a91c04d7e",
         "request_bytes": 0,
         "response_bytes": 512,
         "duration_ms": 0.2,
@@ -62,7 +63,8 @@ def test_a_text_line_tells_what_happened() -> None:
     (line,) = lines(DENIED, text=True)
     assert line == (
         b"20:00:00.250 403 proxy deny ringcentral GET /restapi/v1.0/account/~/call-log operation=readCompanyCallLog"
-        b" reason=missing_scope missing=ReadCallLog|ReadCallLog+ReadAccounts client=call-archiver ms=0.2 id=01JD0000000000000000000002\n"
+        b" reason=missing_scope missing=ReadCallLog|ReadCallLog+ReadAccounts client=call-archiver ms=0.2 id=01JD0000000000000000000002"
+        b" revision=3f2a91c04d7e\n"
     )
 
 

@@ -52,7 +52,7 @@ EXCHANGES = {
 
 
 def event_of(exchange: Exchange, **options: Any) -> dict[str, Any]:
-    encoded = Events("abc123", **options)(exchange)
+    encoded = Events(**options)(exchange._replace(revision="abc123"))
     assert encoded.endswith(b"}}")
     assert all(0x20 <= byte < 0x7F for byte in encoded)
     event: dict[str, Any] = json.loads(encoded)
@@ -205,5 +205,5 @@ def test_different_outcomes_are_never_mixed_up() -> None:
 
 def test_the_recorder_hands_events_on() -> None:
     taken: list[bytes] = []
-    AuditLog(taken.append, "rev").record(FORWARDED)
-    assert taken == [Events("rev")(FORWARDED)]
+    AuditLog(taken.append).record(FORWARDED)
+    assert taken == [Events()(FORWARDED)]
