@@ -47,7 +47,17 @@ from proxy.reports.documents import DOCUMENTS, Document, MakeDocument
 from proxy.reports.grouping import Question
 from proxy.scope_use import ScopeUse
 from proxy.scorekeeping import Readiness, make_scores, prediction_rules, tell_still_in_shadow
-from proxy.settings import ADMIN, GATEWAYS_NEED_ONE_PROCESS, TRAFFIC, Loaded, Settings, TlsSettings, implications, server_tls
+from proxy.settings import (
+    ADMIN,
+    GATEWAYS_NEED_ONE_PROCESS,
+    TRAFFIC,
+    Loaded,
+    Settings,
+    TlsSettings,
+    implications,
+    largest_series_count,
+    server_tls,
+)
 from proxy.stores.embedded import EmbeddedStore
 from proxy.stores.keys import KeyFileError
 from proxy.stores.redis_wire import NotInstalledError
@@ -55,11 +65,12 @@ from proxy.stores.shared import SharedStore
 from proxy.telemetry.audit_writer import AuditWriter
 from proxy.telemetry.decision_log import decision_log
 from proxy.telemetry.exposition import Exposition, process_collectors
-from proxy.telemetry.labels import Reading
+from proxy.telemetry.labels import Reading, Together, Values
 from proxy.telemetry.line_writer import LineWriter
 from proxy.telemetry.metrics import CacheSize, Metrics
 from proxy.telemetry.recent import Recent
 from proxy.telemetry.recorders import Recorder, Recorders
+from proxy.token_life import TokenLife
 from proxy.usage import UsageLedger
 from proxy.wire.listener import Listener
 from proxy.wire.readings import listener_readings
@@ -89,6 +100,8 @@ class App:
         self._usage = UsageLedger(retention_s(loaded))
         self._scope_use = ScopeUse(vendor_facts(loaded), known_labels(loaded))
         self._usage.on_change = self._scope_use.heard
+        self._token_life = TokenLife(self._clocks, known_labels(loaded))
+        self._usage.on_use = self._token_life.heard
         self._ledgers: tuple[Ledger, ...] = (self._usage, self._scores, self._proposals)
         self._writer = LineWriter(log_descriptor) if log_descriptor is not None and loaded.settings.log.decisions else None
         self._audit = self._make_audit()
@@ -364,10 +377,20 @@ class App:
             handshakes_reading(lambda: self._doors(listener)),
             *self._certificate_readings(),
             *self._ledger_readings(),
+            *self._token_life.readings(),
+            *self._series_readings(),
             *(() if self._identity is None else self._identity.readings()),
             *self._recorders.readings(),
             *(reading for other in others if other is not None for reading in other.readings()),
         )
+
+    def _series_readings(self) -> tuple[Reading, ...]:
+        text = "The largest number of series that the configuration can make, as check-config prints it."
+        largest = Reading("scopegate_series_limit", text, self._largest_series_count, together=Together.MAX)
+        return (largest, *self._metrics.readings())
+
+    def _largest_series_count(self) -> Values:
+        return {(): largest_series_count(self._loaded.settings, self._loaded.catalogs)}
 
     def _doors(self, listener: Listener) -> Mapping[str, Handshakes | None]:
         return {TRAFFIC: listener.handshakes, ADMIN: self._admin.handshakes if self._admin is not None else None}

@@ -22,6 +22,7 @@ from proxy.learning import Learner, Moment
 from proxy.links import MEDIA_SEGMENT, Home, Links
 from proxy.memory import VendorMemory
 from proxy.policy import Rules
+from proxy.rate_budget import RateBudget, RateFields
 from proxy.ruling import Mount
 from proxy.sampling import DenialSample
 from proxy.settings import ClientSettings, Loaded, Origin, Settings, VendorSettings, VerifySettings, allowances, implications, upstream_tls
@@ -81,7 +82,8 @@ def build_service(loaded: Loaded, parts: Parts) -> Service:
     clocks, clients = parts.gate_clocks or parts.clocks, _clients(settings.clients)
     gate = Gate(mounts, clients, parts.fingerprinter, clocks, parts.make_id, parts.on_bug, parts.app_tokens)
     closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes, loaded.revision)
-    channels = {name: _channel(name, vendor, limits, parts) for name, vendor in settings.vendors.items()}
+    rates = {mount.vendor.name: mount.vendor.rate_fields for mount in mounts}
+    channels = {name: _channel(name, vendor, limits, parts, rates[name]) for name, vendor in settings.vendors.items()}
     return Service(parts.loop, parts.clocks.now, gate, closer, MappingProxyType(channels), limits, parts.rewrites)
 
 
@@ -181,7 +183,7 @@ def _client(settings: ClientSettings) -> Client:
     )
 
 
-def _channel(name: str, settings: VendorSettings, limits: Limits, parts: Parts) -> Channel:
+def _channel(name: str, settings: VendorSettings, limits: Limits, parts: Parts, rates: RateFields | None) -> Channel:
     timeouts = Timeouts(**settings.timeouts.model_dump())
     upstreams = {"api": settings.upstream, "token": settings.token_upstream, "media": settings.media_origin}
     rules = BreakerRules(**settings.circuit_breaker.model_dump())
@@ -192,7 +194,7 @@ def _channel(name: str, settings: VendorSettings, limits: Limits, parts: Parts) 
         for which, origin in upstreams.items()
         if origin is not None
     }
-    return Channel(pools, limits, timeouts)
+    return Channel(pools, limits, timeouts, None if rates is None else RateBudget(rates))
 
 
 def wire_origin(origin: Origin, vendor: str, settings: VendorSettings, certificates: Certificates) -> pool.Origin:

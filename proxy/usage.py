@@ -58,6 +58,8 @@ class UsageLedger:
         self.sink: Sink = NOWHERE
         self.on_change: Callable[[UsageRow], None] = _nothing
         """Told of each row when it is new, and then at most once a minute while it is used."""
+        self.on_use: Callable[[Exchange], None] = _nothing
+        """Told of the first exchange of each row, and then of one a minute while it is used."""
         self._max = max_rows
         self._rows: dict[UsageKey, UsageRow] = {}
         self._routes: dict[str, set[str]] = {}
@@ -96,6 +98,7 @@ class UsageLedger:
             row.last = at
         if not row.quiet_from <= at < row.quiet_until:
             self._look(row, at)
+            self.on_use(exchange)
 
     def _row(self, exchange: Exchange) -> UsageRow:
         """Return the row in which an exchange counts."""
@@ -224,7 +227,7 @@ class UsageLedger:
                 self._put(row)
 
 
-def _nothing(_: UsageRow) -> None:
+def _nothing(_: UsageRow | Exchange) -> None:
     pass
 
 

@@ -26,7 +26,8 @@ _LINK_RESULTS: Final = 6  # what becomes of the links of an answer
 _DISCOVERY_RESULTS: Final = 6  # what comes of asking about tokens
 _OTHER: Final = 1  # the label value of whatever is not in configuration or catalogue
 _NONE: Final = 1  # the NONE of an enumeration is no label value of metrics about answers
-_WITHOUT_LABELS: Final = 17  # reload, info, scrape and audit gauges, bytes that wait
+_WITHOUT_LABELS: Final = 21  # reload, info, scrape, audit and series gauges, bytes that wait
+_RATE_GROUPS: Final = 5  # of RingCentral, and one for all others
 _PROCESS: Final = 15  # six of the process, three times three of its garbage collection
 
 
@@ -52,10 +53,22 @@ class _LabelValues:
         vendor_duration = _HISTOGRAM
         links_and_discoveries = _LINK_RESULTS + _DISCOVERY_RESULTS
         cache = (len(CacheResult) - _NONE) + 2  # look-ups by result; entries; evictions
+        token_life = 2 * self.clients  # expiry; lifetime
+        rate_limits = 2 * _RATE_GROUPS  # remaining; limit
         scope_use = 2 * self.clients * self.scopes  # last used; granted
         readiness = self.clients * len(SCORES) + 2 * self.operations + 1  # scores; false denials; operations demoted; samples
         counted_once = policy_denials + requests + predictions + calls_avoided + request_duration + vendor_duration + cache + MOST_FAULTS
-        return counted_once + decisions + missing_scope + vendor_responses + scope_use + readiness + links_and_discoveries
+        return (
+            counted_once
+            + decisions
+            + missing_scope
+            + vendor_responses
+            + scope_use
+            + readiness
+            + links_and_discoveries
+            + token_life
+            + rate_limits
+        )
 
 
 def largest_series_count(settings: Settings, catalogs: Mapping[str, Catalog]) -> int:

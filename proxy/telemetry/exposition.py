@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
-from prometheus_client.core import Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
@@ -52,6 +52,13 @@ class _PageCollector:
 
     def collect(self) -> Iterator[Metric]:
         """Yield every family."""
+        series = 1
+        for family in self._families():
+            series += len(family.samples)
+            yield family
+        yield GaugeMetricFamily("scopegate_series", "Series on this page.", float(series))
+
+    def _families(self) -> Iterator[Metric]:
         for family in families(self._snapshot):
             family.samples = _Breathing(family.samples)
             yield family

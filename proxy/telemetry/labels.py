@@ -108,10 +108,11 @@ Values = Mapping[tuple[str, ...], float]
 
 
 class Together(StrEnum):
-    """What the numbers of several worker processes make together: a sum (how many), or the largest (a moment, a yes or no)."""
+    """What the numbers of several worker processes make together: a sum (how many), the largest (a moment, a yes or no), or the least."""
 
     SUM = "sum"
     MAX = "max"
+    MIN = "min"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from proxy.telemetry.exchange import Exchange, Outcome, ResponseKind
 from proxy.telemetry.histogram import OVERHEAD_BOUNDS, REQUEST_BOUNDS, VENDOR_BOUNDS, Histogram
-from proxy.telemetry.labels import NO_VENDOR, ROW_INDEXES, UNKNOWN, KnownLabels, Reading, Row, Values
+from proxy.telemetry.labels import NO_VENDOR, ROW_INDEXES, UNKNOWN, KnownLabels, Reading, Row, Together, Values
 
 MAX_COMBINATIONS: Final = 20_000
 """Distinct rows of the combined counter (about 8 MB); beyond it, new rows are counted without operation and scope."""
@@ -143,6 +143,21 @@ class Metrics:
     def watch(self, *readings: Reading) -> None:
         """Put numbers that somebody else keeps on the page."""
         self._readings.extend(readings)
+
+    def readings(self) -> tuple[Reading, ...]:
+        """Return how full the combined counter is."""
+        used = "Combinations of label values that one process counts apart."
+        limit = "The largest number of them; beyond it, new ones are counted without operation and scope."
+        return (
+            Reading("scopegate_label_combinations", used, self._combinations, together=Together.MAX),
+            Reading("scopegate_label_combinations_limit", limit, self._most_combinations, together=Together.MAX),
+        )
+
+    def _combinations(self) -> Values:
+        return {(): len(self._cells)}
+
+    def _most_combinations(self) -> Values:
+        return {(): self._max}
 
     def snapshot(self) -> Snapshot:
         """Copy everything the page needs. A reading that raises leaves its series out and is counted."""

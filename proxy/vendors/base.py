@@ -27,6 +27,7 @@ from proxy.model import (
     Unbounded,
 )
 from proxy.prediction import WHOLE_RESOURCE
+from proxy.rate_budget import RateFields
 from proxy.targets import Target
 from proxy.telemetry.exchange import ResponseKind
 from proxy.vendors.advice import OWN_RULES, own_rule_steps, unknown_scope_steps
@@ -189,6 +190,8 @@ class Vendor(ABC):
     """What a vendor is asked, in the order of a request's way."""
 
     kind: ClassVar[str]
+    rate_fields: ClassVar[RateFields | None] = None
+    """The fields in which every answer tells how much of a rate limit is left; None where the vendor documents none."""
 
     def __init__(self, name: str, catalog: Catalog, grants: tuple[Mapping[str, object], ...] = ()) -> None:
         self.name = name

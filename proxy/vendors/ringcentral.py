@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 from proxy.catalog import Match
 from proxy.credentials import Secret
 from proxy.model import Grants, Lack, RefusalTemplate, Source, TokenEndpoint, TokenPlace
+from proxy.rate_budget import RateFields
 from proxy.targets import Target
 from proxy.telemetry.exchange import ResponseKind
 from proxy.vendors.base import (
@@ -42,6 +43,10 @@ SESSION_INFO_PATH: Final = "/restapi/oauth/session-info"
 REVOKE_PATH: Final = "/restapi/oauth/revoke"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """The methods an override may name, in the spelling of RFC 9110 section 9.1."""
+RATE_FIELDS: Final = RateFields(
+    "x-rate-limit-group", "x-rate-limit-limit", "x-rate-limit-remaining", frozenset({"light", "medium", "heavy", "auth"})
+)
+"""RingCentral's API guide on rate limits: each group of operations has its own limit."""
 
 _OVERRIDE = "x-http-method-override"
 _SCOPE_NAME = re.compile(r"[A-Za-z0-9]{1,64}")
@@ -54,6 +59,7 @@ class RingCentral(Vendor):
     """The questions of `base.Vendor`, answered for RingCentral's platform API."""
 
     kind: ClassVar[str] = "ringcentral"
+    rate_fields: ClassVar[RateFields | None] = RATE_FIELDS
 
     @property
     def title(self) -> str:

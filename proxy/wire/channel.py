@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from proxy import errors
+from proxy.rate_budget import RateBudget
 from proxy.telemetry.labels import Reading, Together, Values
 from proxy.wire.limits import Limits, Timeouts
 
@@ -15,12 +16,17 @@ if TYPE_CHECKING:
     from proxy.wire.pool import Pool
     from proxy.wire.turn import Turn
 
+_LOOK_EVERY_S: Final = 0.5
+_LOOK_AT_MOST: Final = 16
+
 
 class Channel:
     """One vendor's bulkhead: a vendor that hangs fills only its own channel."""
 
-    def __init__(self, pools: Mapping[str, Pool], limits: Limits, timeouts: Timeouts) -> None:
+    def __init__(self, pools: Mapping[str, Pool], limits: Limits, timeouts: Timeouts, budget: RateBudget | None = None) -> None:
         self.pools = pools
+        self.budget = budget
+        self._looked_at = 0.0
         self.limits = limits
         self.timeouts = timeouts
         self.in_flight = 0
@@ -60,8 +66,17 @@ class Channel:
             _, turn = self._waiting.popleft()
             turn.fail(errors.BUSY)
             turn.connection.flush()
+        if self.budget is not None and now - self._looked_at >= _LOOK_EVERY_S:
+            self._look_at_budget(self.budget, now)
         for pool in self.pools.values():
             pool.sweep(now)
+
+    def _look_at_budget(self, budget: RateBudget, now: float) -> None:
+        """Read what the newest answers say is left: a sample, after the fact, so that no request pays for it."""
+        for pool in self.pools.values():
+            for block in pool.answers_since(self._looked_at, _LOOK_AT_MOST):
+                budget.heard(block, now)
+        self._looked_at = now
 
 
 def circuit_readings(channels: Callable[[], Mapping[str, Channel]]) -> tuple[Reading, ...]:
@@ -76,4 +91,20 @@ def circuit_readings(channels: Callable[[], Mapping[str, Channel]]) -> tuple[Rea
     return (
         Reading("scopegate_circuit_state", state, lambda: of_each("state"), labels, together=Together.MAX),
         Reading("scopegate_circuit_opened_total", opened, lambda: of_each("opened_count"), labels, counter=True),
+    )
+
+
+def budget_readings(channels: Callable[[], Mapping[str, Channel]], now: Callable[[], float]) -> tuple[Reading, ...]:
+    """Return what is told about the rate limits of the vendors that tell what is left of them."""
+
+    def of_each(attribute: str) -> Values:
+        budgets = ((name, channel.budget) for name, channel in channels().items() if channel.budget is not None)
+        return {(name, group): getattr(left, attribute) for name, budget in budgets for group, left in budget.least(now()).items()}
+
+    labels = ("vendor", "group")
+    remaining = "The least that a sample of the vendor's answers of the last minute or two said is left of a rate limit."
+    limit = "The rate limit of which that is left."
+    return (
+        Reading("scopegate_vendor_rate_limit_remaining", remaining, lambda: of_each("remaining"), labels, together=Together.MIN),
+        Reading("scopegate_vendor_rate_limit_limit", limit, lambda: of_each("limit"), labels, together=Together.MAX),
     )

@@ -90,6 +90,15 @@ class Pool:
         connection.idle_since = now
         self._idle.append(connection)
 
+    def answers_since(self, moment: float, most: int) -> list[bytes]:
+        """Return the header lines of the newest answers on idle connections: at most so many, none older than `moment`."""
+        found: list[bytes] = []
+        for connection in reversed(self._idle):
+            if connection.idle_since < moment or len(found) == most:
+                break
+            found.append(connection.last_block)
+        return found
+
     def discard(self, connection: UpstreamConnection) -> None:
         """Forget a connection that is gone."""
         self._open.discard(connection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.telemetry.labels import Reading, Values
-from proxy.wire.channel import circuit_readings
+from proxy.wire.channel import budget_readings, circuit_readings
 from proxy.wire.listener import Listener
 
 
@@ -21,6 +21,7 @@ def listener_readings(listener: Listener) -> tuple[Reading, ...]:
         Reading("scopegate_requests_in_flight", in_flight, lambda: _by_vendor(listener, "in_flight"), ("vendor",)),
         Reading("scopegate_requests_waiting", waiting, lambda: _by_vendor(listener, "waiting"), ("vendor",)),
         *circuit_readings(lambda: listener.service.channels),
+        *budget_readings(lambda: listener.service.channels, listener.service.loop.time),
     )
 
 

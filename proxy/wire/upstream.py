@@ -82,6 +82,11 @@ class UpstreamConnection:
         self.turn = turn
 
     @property
+    def last_block(self) -> bytes:
+        """The header lines of the last answer, as they went to the client; empty before the first one."""
+        return self._head.block if self._head is not None else b""
+
+    @property
     def died_in_the_pool(self) -> bool:
         """Whether this connection was reused and has not answered one byte: the vendor had closed it while it idled."""
         return self.reused and not self._field_bytes

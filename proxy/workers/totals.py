@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from operator import add
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -20,6 +21,7 @@ from proxy.telemetry.metrics import Snapshot
 _Key = tuple[Any, ...]
 _T = TypeVar("_T")
 _K = TypeVar("_K")
+_MERGE: Final[Mapping[Together, Callable[[Any, Any], Any]]] = {Together.SUM: add, Together.MAX: max, Together.MIN: min}
 
 
 class TotalsError(ValueError):
@@ -38,7 +40,7 @@ class Figures:
 
     def merged(self, other: Figures) -> Figures:
         """Return both together."""
-        return replace(self, values=_merged(self.values, other.values, max if self.together is Together.MAX else _sum))
+        return replace(self, values=_merged(self.values, other.values, _MERGE[self.together]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Spread:
 
     def merged(self, other: Spread) -> Spread:
         """Return both together."""
-        return Spread(tuple(map(_sum, self.counts, other.counts)), self.total + other.total)
+        return Spread(tuple(map(add, self.counts, other.counts)), self.total + other.total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,12 @@ class Totals:
     def merged(self, other: Totals) -> Totals:
         """Return both together."""
         return Totals(
-            _merged(self.rows, other.rows, _sum),
+            _merged(self.rows, other.rows, add),
             _merged(self.requests, other.requests, Spread.merged),
             _merged(self.overhead, other.overhead, Spread.merged),
             _merged(self.vendors, other.vendors, Spread.merged),
             _merged(self.readings, other.readings, Figures.merged),
-            _merged(self.failed, other.failed, _sum),
+            _merged(self.failed, other.failed, add),
         )
 
     def retired(self) -> Totals:
@@ -87,10 +89,6 @@ NOTHING: Final = Totals()
 def together(parts: Iterable[Totals]) -> Totals:
     """Return the sum of several processes."""
     return reduce(Totals.merged, parts, NOTHING)
-
-
-def _sum(left: Any, right: Any) -> Any:
-    return left + right
 
 
 def _merged(left: Mapping[_K, _T], right: Mapping[_K, _T], merge: Callable[[_T, _T], _T]) -> dict[_K, _T]:

@@ -15,7 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from proxy.app import App
 from proxy.catalog import compile_catalog
 from proxy.credentials import Secret
-from proxy.model import OneOf, Operation
+from proxy.grants import Knowledge
+from proxy.model import NOTHING_KNOWN, OneOf, Operation, Source
+from proxy.rate_budget import RateBudget
 from proxy.reports.grouping import VendorFacts
 from proxy.scope_use import ScopeUse
 from proxy.scoring import Score
@@ -27,11 +29,17 @@ from proxy.stores.timeline import Anchor
 from proxy.telemetry.exposition import render
 from proxy.telemetry.labels import KnownLabels, Reading, Values, VendorLabels
 from proxy.telemetry.metrics import Metrics
+from proxy.token_life import TokenLife
 from proxy.usage_rows import Granted, RowKind, UsageKey, UsageRow
+from proxy.vendors.ringcentral import RATE_FIELDS
+from proxy.wire.channel import Channel, budget_readings
+from proxy.wire.limits import Limits, Timeouts
 from tests.fakes.authority import Authority
 from tests.fakes.issuer import Issuer
 from tests.fakes.scored import Book
+from tests.integration.house import HandClocks
 from tests.unit.docs.pages import code, codes, read, rows
+from tests.unit.telemetry.support import FORWARDED, make_metrics
 
 CONFIGURATION = b"""
 listen: 127.0.0.1:0
@@ -152,6 +160,19 @@ def of_scopes() -> dict[str, tuple[str, frozenset[str]]]:
     return {name: found[name] for name in ("scopegate_scope_last_used_timestamp_seconds", "scopegate_scope_granted")}
 
 
+def of_tokens_and_rate_limits() -> dict[str, tuple[str, frozenset[str]]]:
+    """The families whose series appear when a token whose end is known is in use, and when a vendor tells what is left."""
+    clocks, known, metrics = HandClocks(), KnownLabels({"v": VendorLabels()}, frozenset({"app"})), make_metrics()
+    life, budget = TokenLife(clocks, known), RateBudget(RATE_FIELDS)
+    knowledge = Knowledge(NOTHING_KNOWN, Source.NONE, clocks.wall(), clocks.now() + 60)
+    life.heard(FORWARDED._replace(knowledge=knowledge, vendor="v", client="app"))
+    budget.heard(b"X-Rate-Limit-Group: heavy\r\nX-Rate-Limit-Limit: 10\r\nX-Rate-Limit-Remaining: 9\r\n", clocks.now())
+    channel = Channel({}, Limits(), Timeouts(), budget)
+    metrics.watch(*life.readings(), *budget_readings(lambda: {"v": channel}, clocks.now))
+    found = families(render(metrics.snapshot(), (), "", False).body.decode())
+    return {name: found[name] for name in found if name.startswith(("scopegate_token_", "scopegate_vendor_rate_limit_"))}
+
+
 def described() -> dict[str, tuple[str, frozenset[str]]]:
     table = [row for row in rows(read("reference/metrics.md")) if len(row) == 4]
     return {code(row[0]): (row[1], frozenset(codes(row[2]))) for row in table}
@@ -159,7 +180,10 @@ def described() -> dict[str, tuple[str, frozenset[str]]]:
 
 def test_every_metric_is_described_with_its_type_and_labels(page: str) -> None:
     with_one_process = {name: found for name, found in described().items() if not name.startswith(OF_WORKERS)}
-    assert with_one_process == families(page) | unreadable() | false_denials() | of_the_shared_store() | of_scopes()
+    assert (
+        with_one_process
+        == families(page) | unreadable() | false_denials() | of_the_shared_store() | of_scopes() | of_tokens_and_rate_limits()
+    )
 
 
 def test_the_values_that_occur_are_among_those_described(page: str) -> None:

@@ -99,11 +99,13 @@ def test_the_number_of_series_is_counted_by_the_table_of_metrics(tmp_path: Path)
             + clients * 6  # scores
             + 2 * operations  # false denials, operations demoted
             + 1  # denials that were sent through
+            + 2 * clients  # end and lifetime of the newest token
+            + 2 * 5  # rate limits: remaining, limit by group
         )
 
     known, none = vendor(operations=3, scopes=3, modes=1), vendor(operations=1, scopes=1, modes=3)
     assert (
-        largest_series_count(result.settings, result.catalogs) == known + none + histogram + 17 + 6 + 3 * 3
+        largest_series_count(result.settings, result.catalogs) == known + none + histogram + 21 + 6 + 3 * 3
     )  # the process, its garbage collection
 
 

@@ -40,6 +40,7 @@ readings = st.fixed_dictionaries(
     optional={
         "gauge": figures(Together.SUM, counter=False),
         "latest": figures(Together.MAX, counter=False),
+        "least": figures(Together.MIN, counter=False),
         "counted_total": figures(Together.SUM, counter=True),
     },
 )
@@ -67,14 +68,22 @@ def test_a_sum_is_never_below_its_parts(one: Totals, two: Totals) -> None:
     for part in (one, two):
         assert all(both.rows[key] >= count for key, count in part.rows.items())
         for name, found in part.readings.items():
-            assert all(both.readings[name].values[key] >= value for key, value in found.values.items())
+            assert name == "least" or all(both.readings[name].values[key] >= value for key, value in found.values.items())
+
+
+@given(totals, totals)
+def test_of_what_is_least_the_smallest_counts(one: Totals, two: Totals) -> None:
+    least = [part.readings["least"].values for part in (one, two) if "least" in part.readings]
+    both = together([one, two]).readings
+    for label in {label for values in least for label in values}:
+        assert both["least"].values[label] == min(values[label] for values in least if label in values)
 
 
 @given(totals)
 def test_who_retires_leaves_counters_and_latest_moments(given_totals: Totals) -> None:
     retired = given_totals.retired()
     assert retired.rows == given_totals.rows
-    assert set(retired.readings) == set(given_totals.readings) - {"gauge"}
+    assert set(retired.readings) == set(given_totals.readings) - {"gauge", "least"}
     assert retired.retired() == retired
 
 
