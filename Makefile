@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= auto
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo tour test coverage check format mutation requirements clean help compiled test-compiled bench differential soak audit sbom fuzz
+.PHONY: demo tour test coverage check format dashboards mutation requirements clean help compiled test-compiled bench differential soak audit sbom fuzz
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ check: $(VENV)/.development ## style, types, import directions
 format: $(VENV)/.development ## format the sources
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+dashboards: $(VENV)/.development ## write the Grafana dashboards in deploy/grafana anew
+	@$(BIN)/python -m tools.dashboards
 
 mutation: $(VENV)/.development ## change the pure core on purpose and see the tests go red
 	HYPOTHESIS_PROFILE=ci $(BIN)/mutmut run --max-children 2
