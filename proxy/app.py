@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 
 from proxy import __version__
+from proxy.activation import NOTHING, Inherited
 from proxy.admin.access import Access
 from proxy.admin.api import AdminApi
 from proxy.admin.authzen_api import AuthZenApi
@@ -87,10 +88,16 @@ class StartError(Exception):
 
 
 class App:
-    """One running proxy: `start`, then `stop`. `log_descriptor` is where decision lines go (None: nowhere)."""
+    """One running proxy: `start`, then `stop`. `log_descriptor` is where decision lines go (None: nowhere).
 
-    def __init__(self, loaded: Loaded, log_descriptor: int | None = None, clocks: Clocks | None = None) -> None:
+    `inherited`: sockets to accept from, at the addresses in `loaded`.
+    """
+
+    def __init__(
+        self, loaded: Loaded, log_descriptor: int | None = None, clocks: Clocks | None = None, inherited: Inherited = NOTHING
+    ) -> None:
         self._loaded = loaded
+        self._inherited = inherited
         self._clocks = clocks or SystemClocks()
         self._knowledge = Knowledge({}, {})
         self._recent = Recent()
@@ -260,7 +267,8 @@ class App:
         routes += ProposalsApi(self._proposals, self._vendor_names, self._clocks.wall, self._gather).routes()
         try:
             address = settings.admin.listen
-            self._admin = await start_admin(routes, address.host, address.port, tls=self._admin_tls, access=self._access)
+            handed = self._inherited.admin
+            self._admin = await start_admin(routes, *address, tls=self._admin_tls, access=self._access, sockets=handed)
             self.admin_port = self._admin.port
             if self._shared_store is not None:
                 await self._shared_store.compared(LOAD_PATIENCE_S)
@@ -274,10 +282,12 @@ class App:
     async def _open_to_gateways(self, settings: Settings, listener: Listener) -> None:
         if settings.gateway_adapters is not None:
             self._gateways = GatewayServer(lambda: listener.service, self.note_bug, log)
-            await self._gateways.start(*settings.gateway_adapters.listen)
+            await self._gateways.start(*settings.gateway_adapters.listen, self._inherited.gateways)
             self.gateway_port = self._gateways.port
 
     async def _accept(self, listener: Listener) -> int:
+        if self._inherited.traffic:
+            return await listener.start_on(self._inherited.traffic, self._traffic_tls)
         return await listener.start(*self._loaded.settings.listen, self._traffic_tls)
 
     # --- what the admin listener asks

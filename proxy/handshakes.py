@@ -9,7 +9,7 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
@@ -99,16 +99,23 @@ class Handshakes:
 
     async def start(self, host: str, port: int, backlog: int, *, reuse_port: bool = False) -> int:
         """Listen; return the port. Raise OSError where the address cannot be had."""
-        self._loop = loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = await asyncio.get_running_loop().getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        made: list[socket.socket] = []
         try:
             for family, *_, address in dict.fromkeys(found):
-                self._sockets.append(_listening(family, address, backlog, reuse_port=reuse_port))
+                made.append(_listening(family, address, backlog, reuse_port=reuse_port))
         except OSError:
-            self.stop()
+            for each in made:
+                each.close()
             raise
+        return self.start_on(made)
+
+    def start_on(self, sockets: Sequence[socket.socket]) -> int:
+        """Accept from sockets that listen already and do not block; return the port of the first."""
+        self._loop = asyncio.get_running_loop()
+        self._sockets = list(sockets)
         for each in self._sockets:
-            loop.add_reader(each, self._accept, each)
+            self._loop.add_reader(each, self._accept, each)
         number: int = self._sockets[0].getsockname()[1]
         return number
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -70,8 +71,12 @@ async def start(
     access: Access | None = None,
     request_timeout: float = REQUEST_TIMEOUT_S,
     log: logging.Logger | None = None,
+    sockets: Sequence[socket.socket] = (),
 ) -> AdminServer:
-    """Listen on `host`:`port` (0: any free port) and serve `routes`; raise `OSError` where the address cannot be had."""
+    """Listen on `host`:`port` (0: any free port) and serve `routes`; raise `OSError` where the address cannot be had.
+
+    `sockets`: that listen already, at `host`; they are used instead.
+    """
     logger = log or logging.getLogger("proxy.admin")
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.add_routes(routes)
@@ -81,18 +86,29 @@ async def start(
     await runner.setup()
     try:
         if tls is not None:
-            return await _start_tls(runner, host, port, tls, logger)
-        await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
+            return await _start_tls(runner, host, port, tls, logger, sockets)
+        await start_sites(runner, host, port, _BACKLOG, sockets)
     except OSError as error:
         await runner.cleanup()
         raise OSError(error.errno, f"the admin listener cannot listen on {host}:{port}: {error.strerror or error}") from error
     return AdminServer(runner, int(runner.addresses[0][1]))
 
 
-async def _start_tls(runner: web.AppRunner, host: str, port: int, tls: Secured, log: logging.Logger) -> AdminServer:
+async def start_sites(runner: web.BaseRunner, host: str, port: int, backlog: int, sockets: Sequence[socket.socket]) -> None:
+    """Serve from `sockets`, which listen already, or else from an address of our own; raise `OSError` where it cannot be had."""
+    for each in sockets:
+        await web.SockSite(runner, each, backlog=backlog).start()
+    if not sockets:
+        await web.TCPSite(runner, host, port, backlog=backlog).start()
+
+
+async def _start_tls(
+    runner: web.AppRunner, host: str, port: int, tls: Secured, log: logging.Logger, sockets: Sequence[socket.socket]
+) -> AdminServer:
     def note(bug: BaseException) -> None:
         log.error("a TLS handshake failed: %s", type(bug).__name__)
 
     assert runner.server is not None
     handshakes = Handshakes(tls, runner.server, lambda under_way: under_way < MAX_CONNECTIONS, note)
-    return AdminServer(runner, await handshakes.start(host, port, _BACKLOG), handshakes)
+    number = handshakes.start_on(sockets) if sockets else await handshakes.start(host, port, _BACKLOG)
+    return AdminServer(runner, number, handshakes)

@@ -14,14 +14,16 @@ from pathlib import Path
 import click
 
 from proxy import __version__
+from proxy.activation import ADMIN, TRAFFIC, Inherited, NotUsable, take_sockets
 from proxy.app import App, StartError
 from proxy.cli.exits import INVALID, OK, UNEXPECTED
+from proxy.cli.handed_over import with_sockets
 from proxy.cli.lifetime import StopSignals, drain
 from proxy.cli.logs import report_bugs, start_logging
 from proxy.cli.output import complain
 from proxy.running import run, settle_memory
 from proxy.service_manager import ServiceManager, take_service_manager
-from proxy.settings import OPEN_ADMIN, Address, LimitSettings, Loaded, Problems, load_settings, with_overrides
+from proxy.settings import OPEN_ADMIN, Address, LimitSettings, Loaded, Problems, Settings, load_settings, with_overrides
 from proxy.workers.nursery import Equipment, open_nursery
 from proxy.workers.shared import Shared, make_shared
 from proxy.workers.supervisor import Supervisor
@@ -31,19 +33,33 @@ from proxy.workers.worker import SupervisorGoneError, WorkerApp
 def serve(file: Path, listen: Address | None, admin: Address | None, workers: int | None = None) -> int:
     """Run the proxy that `file` describes until a signal ends it."""
     forbid_core_dumps()
-    manager = take_service_manager(os.environ, os.getpid())
+    manager, inherited = take_service_manager(os.environ, os.getpid()), take_sockets(os.environ, os.getpid())
+    if isinstance(inherited, NotUsable):
+        complain(inherited.detail)
+        return UNEXPECTED
     loaded = load_settings(file, os.environ)
     if isinstance(loaded, Problems):
         click.echo(str(loaded), err=True)
         return INVALID
     start_logging().revision = loaded.revision
-    loaded = replace(loaded, settings=with_overrides(loaded.settings, listen=listen, admin=admin, workers=workers))
-    if not loaded.settings.admin.is_guarded:
-        complain(f"--admin {loaded.settings.admin.listen}: {OPEN_ADMIN}")
+    settings = _overridden(with_overrides(loaded.settings, listen=listen, admin=admin, workers=workers), inherited, listen, admin)
+    if isinstance(settings, str):
+        complain(settings)
         return INVALID
+    return _serve_with(replace(loaded, settings=settings), manager, inherited)
+
+
+def _overridden(settings: Settings, inherited: Inherited, listen: Address | None, admin: Address | None) -> Settings | str:
+    """Return the settings with the addresses that count, or what is wrong with those."""
+    if not settings.admin.is_guarded:
+        return f"--admin {settings.admin.listen}: {OPEN_ADMIN}"
+    return with_sockets(settings, inherited, [name for name, own in ((TRAFFIC, listen), (ADMIN, admin)) if own is not None])
+
+
+def _serve_with(loaded: Loaded, manager: ServiceManager, inherited: Inherited) -> int:
     if loaded.settings.workers == 1:
-        return run(_serve(loaded, lambda: App(loaded, output_descriptor()), manager))
-    return _serve_with_workers(loaded, manager)
+        return run(_serve(loaded, lambda: App(loaded, output_descriptor(), inherited=inherited), manager))
+    return _serve_with_workers(loaded, manager, inherited)
 
 
 def forbid_core_dumps() -> None:
@@ -57,10 +73,10 @@ def forbid_core_dumps() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (bound, bound))
 
 
-def _serve_with_workers(loaded: Loaded, manager: ServiceManager) -> int:
+def _serve_with_workers(loaded: Loaded, manager: ServiceManager, inherited: Inherited) -> int:
     """Fork what workers come from, before there is any thread or loop, then run the supervisor."""
     try:
-        shared = make_shared(loaded, output_descriptor())
+        shared = make_shared(loaded, output_descriptor(), inherited)
     except StartError as error:
         complain(str(error))
         return UNEXPECTED

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from aiohttp import web
 
 from proxy.admin.answers import Problem, problem_response
 from proxy.admin.guard import QuietServer
+from proxy.admin.server import start_sites
 from proxy.clients import Peer
 from proxy.closing import Closer
 from proxy.gate import Gate
@@ -39,8 +41,8 @@ class GatewayServer:
         self._runner: web.ServerRunner | None = None
         self.port = 0
 
-    async def start(self, host: str, port: int) -> None:
-        """Listen on `host`:`port` (0: any free port); raise `OSError` where the address cannot be had."""
+    async def start(self, host: str, port: int, sockets: Sequence[socket.socket] = ()) -> None:
+        """Listen on `host`:`port` (0: any free port), or accept from `sockets`; raise `OSError` where the address cannot be had."""
         limits = self._service().limits
         server = QuietServer(
             self._handle,
@@ -54,7 +56,7 @@ class GatewayServer:
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
+            await start_sites(runner, host, port, _BACKLOG, sockets)
         except OSError as error:
             await runner.cleanup()
             raise OSError(error.errno, f"the gateways' listener cannot listen on {host}:{port}: {error.strerror or error}") from error

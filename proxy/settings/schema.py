@@ -270,12 +270,19 @@ class Settings(Section):
 
 
 def with_overrides(
-    settings: Settings, *, listen: Address | None = None, admin: Address | None = None, workers: int | None = None
+    settings: Settings,
+    *,
+    listen: Address | None = None,
+    admin: Address | None = None,
+    workers: int | None = None,
+    gateways: Address | None = None,
 ) -> Settings:
-    """Return the settings with what was given on the command line."""
+    """Return the settings with what was given on the command line, or handed over by the service manager."""
     changes: dict[str, Any] = {} if workers is None else {"workers": workers}
     if listen is not None:
         changes["listen"] = listen
     if admin is not None:
         changes["admin"] = settings.admin.model_copy(update={"listen": admin})
+    if gateways is not None and settings.gateway_adapters is not None:
+        changes["gateway_adapters"] = settings.gateway_adapters.model_copy(update={"listen": gateways})
     return settings.model_copy(update=changes)

@@ -14,8 +14,8 @@ import httptools
 from proxy import errors
 from proxy.clients import NO_PEER
 from proxy.headers import RequestHead, hop_fault, read_request
-from proxy.wire.limits import HALF_CLOSED_S, LINGER_S, MAX_CODING_BYTES, MAX_CODING_SHARE, WRITE_HIGH_WATER, Limits
-from proxy.wire.sockets import is_reset, peer_of, reset_on_close
+from proxy.wire.limits import DRAINING_IDLE_S, HALF_CLOSED_S, LINGER_S, MAX_CODING_BYTES, MAX_CODING_SHARE, WRITE_HIGH_WATER, Limits
+from proxy.wire.sockets import Probe, is_reset, peer_of, reset_on_close
 from proxy.wire.turn import Turn
 
 if TYPE_CHECKING:
@@ -366,10 +366,13 @@ class ClientConnection:
         self.abort()
 
     def drain(self) -> None:
-        """The proxy is shutting down: finish what is under way, then close."""
+        """The proxy is shutting down: finish what is under way, a request that is just arriving included, then close."""
         self.draining = self.ending = True
-        if not self.turns:
+        if self.turns:
+            return
+        if self.served and not self._head and Probe(self.transport).is_silent():
             self.give_up()
+        self._idle_since = self._listener.service.loop.time()
 
     def check(self, now: float) -> None:
         """End what takes too long. `now`: the loop's time, in seconds."""
@@ -385,8 +388,13 @@ class ClientConnection:
             self._check_head(now, limits)
         if self.turns:
             self._check_turn(self.turns[0], now)
-        elif now - self._idle_since > (limits.keepalive_idle_s if self.served else limits.header_read_s):
+        elif now - self._idle_since > self._patience(limits):
             self.give_up()
+
+    def _patience(self, limits: Limits) -> float:
+        """How long a connection may stay without a request, in seconds."""
+        longest = limits.keepalive_idle_s if self.served else limits.header_read_s
+        return min(longest, DRAINING_IDLE_S) if self.draining else longest
 
     def _check_head(self, now: float, limits: Limits) -> None:
         if self._pauses:  # it is our doing that the head does not arrive

@@ -20,6 +20,9 @@ LINGER_S: Final = 2.0
 HALF_CLOSED_S: Final = 1.0
 """How long a client that sends no more is still waited for: it may have closed one direction, but most have gone away."""
 
+DRAINING_IDLE_S: Final = 0.5
+"""How long a proxy that is shutting down waits for a first request, or for the rest of a head: it was sent before anybody could know."""
+
 MAX_CODING_BYTES: Final = 32 * 1024
 MAX_CODING_SHARE: Final = 8
 """How much of a chunked body may be no body (sizes, extensions, trailers): so many bytes, and so many for each byte of body."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from proxy import errors
@@ -25,7 +26,7 @@ class Listener:
         self.service = service
         self.on_bug = on_bug
         self._connections: set[ClientConnection] = set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self.handshakes: Handshakes | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
@@ -47,10 +48,21 @@ class Listener:
             self.handshakes = Handshakes(tls, self._protocol, self._has_room, self.on_bug)
             number = await self.handshakes.start(host, port, _BACKLOG, reuse_port=reuse_port)
         else:
-            self._server = await self.service.loop.create_server(
-                self._protocol, host, port, backlog=_BACKLOG, reuse_port=reuse_port or None
-            )
-            number = self._server.sockets[0].getsockname()[1]
+            server = await self.service.loop.create_server(self._protocol, host, port, backlog=_BACKLOG, reuse_port=reuse_port or None)
+            self._servers.append(server)
+            number = server.sockets[0].getsockname()[1]
+        self._tick()
+        return number
+
+    async def start_on(self, sockets: Sequence[socket.socket], tls: Secured | None = None) -> int:
+        """Accept from sockets that listen already; return the port of the first. They are closed here when accepting stops."""
+        number: int = sockets[0].getsockname()[1]
+        if tls is not None:
+            self.handshakes = Handshakes(tls, self._protocol, self._has_room, self.on_bug)
+            self.handshakes.start_on(sockets)
+        else:
+            for each in sockets:
+                self._servers.append(await self.service.loop.create_server(self._protocol, sock=each, backlog=_BACKLOG))
         self._tick()
         return number
 
@@ -126,8 +138,8 @@ class Listener:
 
     def stop_accepting(self) -> None:
         """Close the listening socket; connections live on."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         if self.handshakes is not None:
             self.handshakes.stop()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from mmap import mmap
 from typing import Any, Final
 
+from proxy.activation import NOTHING, Inherited
 from proxy.app import StartError, listen_message, wants_text
 from proxy.credentials import Secret
 from proxy.settings import LimitSettings, Loaded
@@ -25,7 +26,7 @@ _DIVIDED: Final = ("max_connections", "max_in_flight", "max_queued", "max_idle_u
 class Shared:
     """Made once, before any process is forked. `vendors`: name and basis of the knowledge, in the order of the configuration.
 
-    `log_key`: under which all workers hide the same names in decision lines.
+    `log_key`: under which all workers hide the same names in decision lines. `inherited`: sockets that somebody else holds too.
     """
 
     loaded: Loaded
@@ -36,6 +37,7 @@ class Shared:
     board: Board
     vendors: tuple[tuple[str, str], ...]
     log_key: Secret
+    inherited: Inherited
 
     @property
     def port(self) -> int:
@@ -44,16 +46,16 @@ class Shared:
         return number
 
 
-def make_shared(loaded: Loaded, descriptor: int | None) -> Shared:
+def make_shared(loaded: Loaded, descriptor: int | None, inherited: Inherited = NOTHING) -> Shared:
     """Take the address and the memory; raise `StartError`. `descriptor`: where decision lines will end up."""
     settings = loaded.settings
     try:
-        listening = bind(*settings.listen)
+        listening = inherited.traffic or tuple(bind(*settings.listen))
     except OSError as error:
         raise StartError(listen_message(settings, error)) from error
     known = loaded if descriptor is None else _with_log_format(loaded, descriptor)
     board, log_key = Board(settings.workers), Secret(secrets.token_bytes(32))
-    return Shared(known, settings.workers, tuple(listening), journal_memory(), ProcessLock(), board, _vendors(loaded), log_key)
+    return Shared(known, settings.workers, listening, journal_memory(), ProcessLock(), board, _vendors(loaded), log_key, inherited)
 
 
 def _with_log_format(loaded: Loaded, descriptor: int) -> Loaded:

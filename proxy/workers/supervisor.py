@@ -51,7 +51,7 @@ class Supervisor(App):
     """One running proxy of several processes: `start`, then `stop`, as with one. Make it after the nursery was forked."""
 
     def __init__(self, shared: Shared, nursery: Nursery, log_descriptor: int | None) -> None:
-        super().__init__(shared.loaded, None, SystemClocks())
+        super().__init__(shared.loaded, None, SystemClocks(), shared.inherited)
         wanted = log_descriptor is not None and shared.loaded.settings.log.decisions
         self._shared = shared
         self._nursery = nursery

@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,8 +87,10 @@ class Running:
 
 
 @asynccontextmanager
-async def started(*arguments: str, extra: Mapping[str, str] | None = None, prefix: tuple[str, ...] = ()) -> AsyncIterator[Running]:
-    """Start a command; it is killed at the end where it has not ended itself."""
+async def started(
+    *arguments: str, extra: Mapping[str, str] | None = None, prefix: tuple[str, ...] = (), descriptors: Sequence[int] = ()
+) -> AsyncIterator[Running]:
+    """Start a command; it is killed at the end where it has not ended itself. `descriptors` are open in it too."""
     process = await asyncio.create_subprocess_exec(
         *prefix,
         *COMMAND,
@@ -98,6 +100,7 @@ async def started(*arguments: str, extra: Mapping[str, str] | None = None, prefi
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        pass_fds=descriptors,
     )
     running = Running(process, [])
     try:

@@ -10,17 +10,9 @@ import pytest
 
 from tests.fakes.service_manager import FakeManager, listening_manager
 from tests.integration.cli.processes import FREE, Running, scopegate, started
+from tests.integration.service.handing import GRACE_S
 
-CONFIGURATION = "vendors:\n  ringcentral: {kind: ringcentral, mount: {path: /ringcentral}, upstream: 'https://vendor.example'}\n"
-GRACE_S = 7
 pytestmark = pytest.mark.timeout(90)
-
-
-@pytest.fixture
-def configuration(tmp_path: Path) -> Path:
-    file = tmp_path / "scopegate.yaml"
-    file.write_text(f"{CONFIGURATION}limits: {{shutdown_grace_s: {GRACE_S}}}\n")
-    return file
 
 
 def variables(manager: FakeManager, watchdog_s: float = 0.0) -> dict[str, str]:

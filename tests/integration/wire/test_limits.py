@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -348,6 +349,48 @@ async def test_the_last_answer_says_that_it_is_the_last(proxy: Running, origin: 
     answer = await client.answer()
     assert (answer.body, answer.get("Connection")) == (b"ok", "close")
     assert await stopping
+
+
+async def accepted(proxy: Running) -> RawClient:
+    """Return a connection on which nothing was said yet."""
+    client = await proxy.client()
+    await proxy.metric_is("scopegate_connections_accepted_total", 1)
+    return client
+
+
+@pytest.mark.parametrize("before", [0, 2, 30])
+async def test_stopping_waits_a_moment_for_a_request_that_is_on_its_way(proxy: Running, before: int) -> None:
+    client = await accepted(proxy)
+    await client.send(get("/x")[:before])
+    stopping = asyncio.create_task(proxy.stop(5.0))
+    await refuses(proxy)
+    await client.send(get("/x")[before:])
+    answer = await client.answer()
+    assert (answer.status, answer.get("Connection")) == (200, "close")
+    assert await stopping
+
+
+async def refuses(proxy: Running) -> None:
+    """Return when the proxy has stopped accepting."""
+    with contextlib.suppress(ConnectionError):
+        while True:
+            (await connect(proxy.app.port)).close()
+
+
+async def test_stopping_answers_a_request_that_has_arrived_and_was_not_read(proxy: Running) -> None:
+    client = await proxy.client()
+    await client.send(get("/calls?access_token=%20"))
+    await client.answer()
+    client.send_now(get("/x"))
+    stopping = proxy.stop(5.0)
+    assert await stopping
+    assert (await client.answer()).get("Connection") == "close"
+
+
+async def test_stopping_does_not_wait_for_those_who_say_nothing(proxy: Running) -> None:
+    client = await accepted(proxy)
+    assert await proxy.stop(60.0)
+    assert await client.rest() == b""
 
 
 async def test_what_does_not_finish_in_time_is_cut(proxy: Running, origin: Origin) -> None:
