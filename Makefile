@@ -46,6 +46,8 @@ requirements: ## resolve the hashed requirement files anew
 	uv pip compile requirements/build.in $(RESOLVE) -o requirements/build.txt
 	uv pip compile requirements/security.in $(RESOLVE) -o requirements/security.txt
 	uv pip compile requirements/fuzz.in --python-version 3.11 $(RESOLVE) -o requirements/fuzz.txt
+	uv pip compile bench/requirements.in $(RESOLVE) -o bench/requirements.txt
+	uv pip compile bench/mitmproxy.in --python-version 3.11 $(RESOLVE) -o bench/mitmproxy.txt
 RESOLVE := --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header
 
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
@@ -72,7 +74,7 @@ sbom: .venv-security/.ready ## write build/sbom.json: CycloneDX, what runs and w
 	@touch $@
 
 clean: ## remove what was made here
-	rm -rf $(VENV) .venv-security .venv-fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants .coverage
+	rm -rf $(VENV) .venv-security .venv-fuzz .venv-bench .venv-bench-mitmproxy .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants .coverage
 
 # The modules that every request passes through, compiled by mypyc: the same sources, the same tests, less CPU.
 HOT := gate judge repeats locator token_reader ruling answers closing headers response_headers identifiers policy clients targets \
@@ -87,8 +89,9 @@ compiled: $(VENV)/.development ## compile the hot path into build/compiled (need
 test-compiled: compiled ## the tests of the byte path and of the vendors against the compiled build
 	$(BIN)/python -m pytest -n $(JOBS) -o pythonpath="build/compiled ." tests/integration/wire tests/integration/vendors tests/unit/test_gate.py
 
-bench: compiled .venv-bench/.ready ## CPU per request beside Envoy and nginx (needs nginx, wrk and two cores)
-	cd build/compiled && PYTHONPATH=. ../../$(BIN)/python ../../bench/compare.py --envoy ../../.venv-bench/bin/envoy $(BENCH)
+bench: compiled .venv-bench/.ready .venv-bench-mitmproxy/.ready ## measure Scopegate beside six other proxies: ten minutes, two cores (Linux)
+	@bench/tools.sh
+	$(BIN)/python -m bench.performance $(BENCH)
 
 differential: $(VENV)/.development .venv-bench/.ready ## the same odd messages through Scopegate, Envoy, HAProxy, Caddy and nginx (needs nginx and haproxy)
 	$(BIN)/python -m bench.differential --page docs/reference/differential.md $(DIFFERENTIAL)
@@ -109,4 +112,9 @@ FUZZ_S ?= 60
 .venv-bench/.ready: bench/requirements.txt
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip --disable-pip-version-check --quiet install --require-hashes -r bench/requirements.txt
+	@touch $@
+
+.venv-bench-mitmproxy/.ready: bench/mitmproxy.txt
+	$(PYTHON) -m venv .venv-bench-mitmproxy
+	.venv-bench-mitmproxy/bin/pip --disable-pip-version-check --quiet install --require-hashes -r bench/mitmproxy.txt
 	@touch $@

@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
 
     kind: Kind
     status: int
-    count: int
+    times: int
 
     def text(self) -> str:
         """Return it as the table shows it."""
@@ -64,7 +64,7 @@ class Outcome(NamedTuple):
                 return f"refused {status}" if self.status else "closed"
             case Kind.ANSWERED:
                 return f"answered {status}"
-            case Kind.PASSED | Kind.CHANGED if self.count > 1:
-                return f"{self.kind.name.lower()} ×{self.count}"
+            case Kind.PASSED | Kind.CHANGED if self.times > 1:
+                return f"{self.kind.name.lower()} ×{self.times}"
             case kind:
                 return kind.name.lower()

@@ -1,0 +1,1 @@
+"""Measurements and comparisons, each run by a target of the Makefile."""
