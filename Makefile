@@ -92,7 +92,7 @@ chart: $(VENV)/.development ## renew what the chart copies: the schema of the co
 	@touch $@
 
 # The modules that every request passes through, compiled by mypyc: the same sources, the same tests, less CPU.
-HOT := gate judge repeats locator token_reader ruling answers closing headers response_headers identifiers policy clients targets \
+HOT := gate judge repeats locator token_reader ruling answers closing headers response_headers identifiers trace_context policy clients targets \
 	grants wire/turn wire/download wire/upstream wire/downstream wire/heads wire/channel wire/pool wire/sockets \
 	telemetry/decision_log telemetry/recorders telemetry/recent telemetry/exchange telemetry/metrics
 

@@ -234,4 +234,5 @@ def _exchange(
         ruling.prediction,
         ruling.policy,
         revision,
+        ruling.trace,
     )

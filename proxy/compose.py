@@ -27,6 +27,7 @@ from proxy.ruling import Mount
 from proxy.sampling import DenialSample
 from proxy.settings import ClientSettings, Loaded, Origin, Settings, VendorSettings, VerifySettings, allowances, implications, upstream_tls
 from proxy.telemetry.exchange import Exchange
+from proxy.trace_context import Traces
 from proxy.vendors.registry import make_vendor
 from proxy.wire import pool
 from proxy.wire.channel import Channel
@@ -62,6 +63,8 @@ class Parts:
     """Returns a vendor's operations whose denials proved false, as a live view."""
     chance: Callable[[], float] = random.random
     """Returns a number from 0 up to but without 1."""
+    random_bytes: Callable[[int], bytes] = random.randbytes
+    """Returns so many random bytes, for ids that need not be secret: the system's own would cost more than all else about a trace."""
     rewrites: Rewrites = field(default_factory=Rewrites)
     gate_clocks: Clocks | None = None
     """What the gate asks for the time, where looking at the clock is also looking around (see `workers/attention.py`)."""
@@ -80,7 +83,8 @@ def build_service(loaded: Loaded, parts: Parts) -> Service:
     mounts = [mount for name, vendor in settings.vendors.items() for mount in _mounts(name, vendor, loaded, parts)]
     parts.rewrites.limit(settings.limits.max_rewrite_bytes, settings.limits.max_rewrite_total_bytes)
     clocks, clients = parts.gate_clocks or parts.clocks, _clients(settings.clients)
-    gate = Gate(mounts, clients, parts.fingerprinter, clocks, parts.make_id, parts.on_bug, parts.app_tokens)
+    traces = Traces(parts.random_bytes, told=settings.tracing.pass_to_vendor)
+    gate = Gate(mounts, clients, parts.fingerprinter, clocks, parts.make_id, traces, parts.on_bug, parts.app_tokens)
     closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes, loaded.revision)
     rates = {mount.vendor.name: mount.vendor.rate_fields for mount in mounts}
     channels = {name: _channel(name, vendor, limits, parts, rates[name]) for name, vendor in settings.vendors.items()}

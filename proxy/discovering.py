@@ -83,22 +83,22 @@ class Discoverer:
         self._discoveries = discoveries
         self._on_bug = on_bug
 
-    def consider(self, token: Secret, fingerprint: Fingerprint) -> None:
-        """Ask about a token of which nothing is known, if it is time; returns at once."""
+    def consider(self, token: Secret, fingerprint: Fingerprint, trace: bytes = b"") -> None:
+        """Ask about a token of which nothing is known, if it is time; returns at once. `trace`: the request's lines for the vendor."""
         if self._schedule.take(fingerprint, self._moment().now):
-            self._discoveries.run(asyncio.get_running_loop().create_task(self._discover(token, fingerprint)))
+            self._discoveries.run(asyncio.get_running_loop().create_task(self._discover(token, fingerprint, trace)))
 
-    async def _discover(self, token: Secret, fingerprint: Fingerprint) -> None:
+    async def _discover(self, token: Secret, fingerprint: Fingerprint, trace: bytes) -> None:
         try:
-            self._schedule.count(await self._result(token, fingerprint))
+            self._schedule.count(await self._result(token, fingerprint, trace))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):  # ValueError: what a server can make aiohttp stumble over
             self._schedule.count(FAILED)
         except Exception as bug:
             self._schedule.count(FAILED)
             self._on_bug(bug)
 
-    async def _result(self, token: Secret, fingerprint: Fingerprint) -> str:
-        status, retry_after, body = await self._ask(token)
+    async def _result(self, token: Secret, fingerprint: Fingerprint, trace: bytes) -> str:
+        status, retry_after, body = await self._ask(token, trace)
         if status == 429:
             self._schedule.pause(self._moment().now, retry_after)
         if status != 200:
@@ -110,9 +110,10 @@ class Discoverer:
             return NOTHING
         return LEARNED if self._learner.discovered(issued, fingerprint, self._moment()) else KNOWN
 
-    async def _ask(self, token: Secret) -> tuple[int, float, bytes | None]:
+    async def _ask(self, token: Secret, trace: bytes) -> tuple[int, float, bytes | None]:
         """Return status, Retry-After in seconds, and the body, None where it is too large. A connection of its own, used once."""
         headers = {"Authorization": f"Bearer {token.reveal().decode('ascii')}", "Accept": "application/json", "Accept-Encoding": "identity"}
+        headers |= dict(line.split(": ", 1) for line in trace.decode("ascii").splitlines())
         connector = aiohttp.TCPConnector(ssl=self._tls.context if self._tls is not None else True, force_close=True)
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         async with (

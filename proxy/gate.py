@@ -28,6 +28,7 @@ from proxy.ruling import Mount, Ruling
 from proxy.targets import Target, ambiguous_path
 from proxy.telemetry.exchange import CacheResult
 from proxy.token_reader import TokenReader
+from proxy.trace_context import Traces
 from proxy.vendors.base import BadRequest
 
 _HIT: Final = CacheResult.HIT
@@ -54,6 +55,7 @@ class Gate:
         fingerprinter: Fingerprinter,
         clocks: Clocks,
         make_id: IdMaker,
+        traces: Traces,
         on_bug: Callable[[BaseException], None],
         app_tokens: AppTokens | None = None,
     ) -> None:
@@ -65,6 +67,7 @@ class Gate:
         self._clients = tuple(clients)
         self._clocks = clocks
         self._make_id = make_id
+        self._traces = traces
         self._on_bug = on_bug
         self._judge = Judge(self.moment, on_bug)
         self._repeats = Repeats()
@@ -75,7 +78,7 @@ class Gate:
         """Rule on one request of `peer`: forward it, or answer it (`ruling.answer`)."""
         same = self._repeats.find(method, raw_target, head, self._clocks.now())
         if same is not None:
-            return self._again(same)
+            return self._again(same, head)
         ruling = self._begin(method, head)
         ruling.peer = peer
         fault = self._read(ruling, raw_target, head)
@@ -90,9 +93,9 @@ class Gate:
         self._repeats.keep(method, raw_target, head, ruling)
         return ruling
 
-    def _again(self, same: Ruling) -> Ruling:
+    def _again(self, same: Ruling, head: RequestHead) -> Ruling:
         wall = self._clocks.wall()
-        ruling = same.again(self._make_id(wall), wall)
+        ruling = same.again(self._make_id(wall), wall, self._traces(head.parent))
         if same.kept is not None:
             ruling.answer = same.kept.answer(ruling)
         return ruling
@@ -109,12 +112,12 @@ class Gate:
 
     def _begin(self, method: str, head: RequestHead | None) -> Ruling:
         wall = self._clocks.wall()
-        return Ruling(self._make_id(wall), wall, method, head)
+        return Ruling(self._make_id(wall), wall, method, head, self._traces(head.parent if head is not None else None))
 
     def alone(self, vendor: str) -> Gate | None:
         """Return a gate to which this vendor's API is all there is, at the root: for a gateway that stands before this vendor only."""
         mounts = [replace(mount, path="", host="") for mount in self.mounts if mount.vendor.name == vendor and mount.home == "api"]
-        parts = (self._clients, self._fingerprinter, self._clocks, self._make_id, self._on_bug, self._app_tokens)
+        parts = (self._clients, self._fingerprinter, self._clocks, self._make_id, self._traces, self._on_bug, self._app_tokens)
         return Gate(mounts, *parts) if mounts else None
 
     def observe(self, method: str, raw_target: bytes, head: RequestHead, fingerprint: Fingerprint | None = None) -> Ruling:
@@ -211,7 +214,7 @@ class Gate:
         credential = self._credential(ruling, mount, target, head)
         try:
             if isinstance(credential, tuple):
-                mount.discover(*credential)
+                mount.discover(*credential, ruling.trace.lines(ruling.request_id))
         except Exception as bug:
             self._on_bug(bug)
 

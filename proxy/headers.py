@@ -15,6 +15,8 @@ from typing import Any, Final
 from proxy import errors
 from proxy.credentials import Fingerprint, Secret
 from proxy.errors import Fault
+from proxy.trace_context import FIELDS as TRACED
+from proxy.trace_context import Parent, read_traced
 
 Fields = Sequence[tuple[bytes, bytes]]
 Credential = tuple[Secret, Fingerprint] | Fault | None
@@ -30,7 +32,7 @@ class _Rule(Enum):
     UPGRADE = auto()
     CREDENTIAL = auto()
     KEY = auto()
-    REQUEST_ID = auto()
+    TRACE = auto()
     METHOD = auto()
     HOPS = auto()
 
@@ -63,8 +65,8 @@ _REQUEST_RULES: Final[dict[bytes, _Rule]] = {
     b"upgrade": _Rule.UPGRADE,
     b"authorization": _Rule.CREDENTIAL,
     b"scopegate-key": _Rule.KEY,
-    b"x-request-id": _Rule.REQUEST_ID,
     b"max-forwards": _Rule.HOPS,
+    **dict.fromkeys(TRACED, _Rule.TRACE),
     **dict.fromkeys((b"x-http-method-override", b"x-method-override", b"x-http-method"), _Rule.METHOD),
 }
 _NEVER_NOMINATED: Final = frozenset((b"authorization", b"host", b"content-length", b"cookie", b"scopegate-key", b"max-forwards"))
@@ -78,13 +80,15 @@ _HOST: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-
 OWN_PREFIX: Final = b"scopegate"
 _COUNTS_HOPS: Final = frozenset((b"OPTIONS", b"TRACE"))
 MAX_LENGTH_DIGITS: Final = 18
-MAX_REQUEST_ID: Final = 128
 VIA: Final = b"Via: 1.1 scopegate\r\n"
 
 
 @dataclass(slots=True)
 class RequestHead:
-    """The header fields of one request, read once. `block` is what goes to the vendor, without Host and framing of chunks."""
+    """The header fields of one request, read once. `block` is what goes to the vendor, without Host and what tells of the trace.
+
+    `request_id` and `parent` are those of the last request with these fields: see `renew`.
+    """
 
     fields: Fields
     block: bytes = b""
@@ -92,6 +96,9 @@ class RequestHead:
     authorization: bytes | None = None
     client_key: bytes | None = None
     request_id: str = ""
+    parent: Parent | None = None
+    traced: tuple[int, ...] = ()
+    """Where among the fields as they came those stand that tell of the trace."""
     content_length: int | None = None
     chunked: bool = False
     expects_continue: bool = False
@@ -143,6 +150,7 @@ class _RequestReader:
         self.nominated: set[bytes] = set()
         self.hosts = 0
         self.codings: list[bytes] = []
+        self.traced: list[tuple[bytes, bytes]] = []
 
     def take(self, name: bytes, value: bytes) -> Fault | None:
         """Read one field. White space around a value is no part of it (RFC 9110 section 5.5); llhttp leaves it at the end."""
@@ -197,8 +205,9 @@ class _RequestReader:
                 head.names_method = True
             case _Rule.HOPS:
                 head.max_forwards = b"several" if head.max_forwards else value or b"none"
-            case _:  # REQUEST_ID
-                head.request_id = value.decode("ascii") if 0 < len(value) <= MAX_REQUEST_ID and b" " not in value else ""
+            case _:  # TRACE: written anew for every request
+                self.traced.append((lower, value))
+                return None
         self.kept.append((lower, name, value))
         return None
 
@@ -210,6 +219,9 @@ class _RequestReader:
         if self.codings and (self.codings != [b"chunked"] or head.content_length is not None or version == "1.0"):
             return errors.AMBIGUOUS_LENGTH
         head.chunked = bool(self.codings)
+        if self.traced:
+            head.request_id, head.parent = read_traced([item for item in self.traced if item[0] not in self.nominated])
+            head.traced = tuple(at for at, (name, _) in enumerate(head.fields) if name.lower() in TRACED - self.nominated)
         kept = self.kept
         if self.nominated - {b"close", b"keep-alive"}:
             kept = [item for item in kept if item[0] not in self.nominated]
@@ -221,6 +233,27 @@ class _RequestReader:
         lines.append(b"Transfer-Encoding: chunked\r\n" + VIA if head.chunked else VIA)
         head.block = b"".join(lines)
         return head
+
+
+def renew(head: RequestHead, known: Fields, fields: Fields) -> bool:
+    """Say whether `fields` are `known`, from which `head` was read, but for what they tell of the trace; take that over then.
+
+    They must not be longer, because what `known` was allowed is not asked again.
+    """
+    if len(fields) != len(known):
+        return False
+    others, told, room = list(fields), [], 0
+    for at in head.traced:
+        (name, before), (new_name, value) = known[at], fields[at]
+        if name != new_name or value.translate(None, _VALUE):
+            return False
+        others[at] = known[at]
+        told.append((name.lower(), value.rstrip(b" \t")))
+        room += len(before) - len(value)
+    if room < 0 or others != known:
+        return False
+    head.request_id, head.parent = read_traced(told)
+    return True
 
 
 def hop_fault(method: bytes, max_forwards: bytes) -> Fault | None:

@@ -18,6 +18,7 @@ from proxy.model import NO_RESOURCES, Mode, Prediction, RefusalTemplate, Resourc
 from proxy.policy import Rules
 from proxy.targets import Target
 from proxy.telemetry.exchange import CacheResult, Decision, Outcome
+from proxy.trace_context import NO_TRACE, Trace
 from proxy.vendors.base import NO_WATCH, Vendor, Watch
 
 
@@ -40,8 +41,8 @@ class Mount:
     """Which denials are sent through to keep the score honest; None: none."""
     origins: Mapping[str, str] | None = None
     """Paths that live on another origin than `home` (NewVoiceMedia's token endpoint): path to origin name."""
-    discover: Callable[[Secret, Fingerprint], None] | None = None
-    """Told of tokens of which nothing is known, to ask the vendor about them beside the requests."""
+    discover: Callable[[Secret, Fingerprint, bytes], None] | None = None
+    """Told of tokens of which nothing is known, to ask the vendor about them beside the requests; with the lines of the trace."""
     home: str = "api"
     """The name of the origin that serves all other paths."""
     links: Links | None = None
@@ -83,8 +84,9 @@ class LocalAnswer(NamedTuple):
 class Ruling:
     """One request's case. `answer` is None when the request is to be forwarded."""
 
-    def __init__(self, decision_id: str, started_at: float, method: str, head: RequestHead | None) -> None:
+    def __init__(self, decision_id: str, started_at: float, method: str, head: RequestHead | None, trace: Trace = NO_TRACE) -> None:
         self.decision_id = decision_id
+        self.trace = trace
         self.request_id: str = (head.request_id if head is not None else "") or decision_id
         self.started_at = started_at
         self.method = method
@@ -119,9 +121,9 @@ class Ruling:
         self.memos: dict[int, dict[object, Any]] | None = None
         """Scratch space of the recorders by status, shared by all rulings that are this one again."""
 
-    def again(self, decision_id: str, started_at: float) -> Ruling:
+    def again(self, decision_id: str, started_at: float, trace: Trace = NO_TRACE) -> Ruling:
         """Return the same ruling for one more request."""
-        copy = Ruling(decision_id, started_at, self.method, self.head)
+        copy = Ruling(decision_id, started_at, self.method, self.head, trace)
         copy.effective_method = self.effective_method
         copy.mount = self.mount
         copy.peer = self.peer

@@ -37,6 +37,7 @@ from proxy.model import (
 from proxy.policy import Rules
 from proxy.ruling import LocalAnswer, Mount, Ruling, Sample
 from proxy.telemetry.exchange import Exchange
+from proxy.trace_context import Traces
 from proxy.vendors.base import Vendor
 from proxy.vendors.registry import make_vendor
 
@@ -152,7 +153,8 @@ class House:
     def __post_init__(self) -> None:
         self.learners: dict[str, Learner] = {}
         mounts = [self._mount(plan) for plan in self.plans]
-        self.gate = Gate(mounts, self.clients, FINGERPRINTER, self.clock, IdMaker(lambda bits: (1 << bits) - 1), self.bugs.append)
+        ids, traces = IdMaker(lambda bits: (1 << bits) - 1), Traces(lambda count: b"\x5c" * count)
+        self.gate = Gate(mounts, self.clients, FINGERPRINTER, self.clock, ids, traces, self.bugs.append)
         self.closer = Closer(self.gate, self.exchanges.append, self.bugs.append, BIG_BODY)
 
     def _mount(self, plan: MountPlan) -> Mount:

@@ -15,6 +15,7 @@ from proxy.model import Mode
 from proxy.settings.allow_schema import AllowSettings
 from proxy.settings.identity_schema import AuthenticateSettings, IssuerSettings
 from proxy.settings.shared_state import SharedStateSettings
+from proxy.settings.tracing_schema import TracingSettings
 from proxy.settings.values import (
     Address,
     AddressField,
@@ -251,6 +252,7 @@ class Settings(Section):
     limits: LimitSettings = Field(default_factory=LimitSettings, description="Sizes, counts and waiting times that apps cannot exceed.")
     readiness: ReadinessSettings = Field(default_factory=ReadinessSettings, description="When an operation is ready to be enforced.")
     log: LogSettings = Field(default_factory=LogSettings, description="The log on standard output.")
+    tracing: TracingSettings = Field(default_factory=TracingSettings, description="What is told about traces.")
     workers: WholeNumber = Field(
         default=1,
         ge=1,

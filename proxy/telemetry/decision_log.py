@@ -17,6 +17,7 @@ policy        which of the operator's rules fell short, or ""
 revision      the configuration by which was decided
 ts            when the request began, ISO 8601, UTC, milliseconds
 decision_id   as in the `Scopegate-Decision-Id` header          request_id    as in the `X-Request-ID` header
+trace_id, span_id                      the request's place in its trace (W3C); parent_span_id: absent where the trace begins here
 path          the vendor's path, never its query; cut at 256 characters (`path_cut` is then true)
 request_bytes, response_bytes          sizes of the bodies
 duration_ms, vendor_ms, overhead_ms    whole time, the vendor's share, the proxy's share
@@ -47,9 +48,10 @@ FINGERPRINT_DIGITS: Final = 12
 _ACCEPTED: Final = Actual.ACCEPTED  # reading a member off its class is slow in Python 3.11
 _DENY: Final = Predicted.DENY
 _OWN: Final = (
-    ',"ts":"%s","decision_id":"%s","request_id":"%s","path":"%s","request_bytes":%d,"response_bytes":%d,'
+    ',"ts":"%s","decision_id":"%s","request_id":"%s","trace_id":"%s","span_id":"%s"%s,"path":"%s","request_bytes":%d,"response_bytes":%d,'
     '"duration_ms":%.3f,"vendor_ms":%.3f,"overhead_ms":%.3f'
 )
+_PARENT: Final = ',"parent_span_id":"%s"'
 _FINGERPRINT: Final = ',"fingerprint":"%s"}\n'
 _DELETE: Final = 0x7F
 _NEWLINE: Final = orjson.OPT_APPEND_NEWLINE
@@ -105,7 +107,7 @@ class JsonLines:
         return b"%b%b}\n" % (line[:-2], told.encode("ascii")) if told else line
 
     def _line(self, exchange: Exchange, ts: str) -> bytes:
-        if exchange.request_id.isalnum() and exchange.path and len(exchange.path) <= MAX_PATH:
+        if exchange.request_id.replace("-", "").isalnum() and exchange.path and len(exchange.path) <= MAX_PATH:
             line = self._fast_line(exchange, ts)
             if line.isascii() and _DELETE not in line:
                 return line
@@ -116,10 +118,11 @@ class JsonLines:
         path, fingerprint = exchange.path, exchange.fingerprint
         if '"' in path or "\\" in path or not path.isprintable():
             return self._careful_line(exchange, ts)
-        duration, vendor = exchange.duration, exchange.vendor_duration
+        duration, vendor, trace = exchange.duration, exchange.vendor_duration, exchange.trace
+        parent = _PARENT % trace.parent_id if trace.parent_id else ""
         own = _OWN % (
-            ts, exchange.decision_id, exchange.request_id, path, exchange.request_bytes, exchange.response_bytes,
-            duration * 1e3, vendor * 1e3, (duration - vendor) * 1e3,
+            ts, exchange.decision_id, exchange.request_id, trace.trace_id, trace.span_id, parent, path, exchange.request_bytes,
+            exchange.response_bytes, duration * 1e3, vendor * 1e3, (duration - vendor) * 1e3,
         )  # fmt: skip
         end = _FINGERPRINT % fingerprint[:FINGERPRINT_DIGITS] if fingerprint else "}\n"
         return b"%b%b%b" % (self._encoded_words(exchange), own.encode("utf-8", "replace"), end.encode())
@@ -232,11 +235,14 @@ def word_members(exchange: Exchange) -> dict[str, object]:
 
 def own_members(exchange: Exchange, ts: str) -> dict[str, object]:
     """Return the members that differ from line to line."""
-    path, duration, vendor_duration = exchange.path, exchange.duration, exchange.vendor_duration
+    path, duration, vendor_duration, trace = exchange.path, exchange.duration, exchange.vendor_duration, exchange.trace
     members: dict[str, object] = {
         "ts": ts,
         "decision_id": exchange.decision_id,
         "request_id": exchange.request_id,
+        "trace_id": trace.trace_id,
+        "span_id": trace.span_id,
+        **({"parent_span_id": trace.parent_id} if trace.parent_id else {}),
         "path": path if len(path) <= MAX_PATH else path[:MAX_PATH],
         "request_bytes": exchange.request_bytes,
         "response_bytes": exchange.response_bytes,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from proxy.grants import Knowledge
 from proxy.model import NO_RESOURCES, Prediction, Resources
 from proxy.model import Operation as CatalogRow
+from proxy.trace_context import NO_TRACE, Trace
 
 
 class Decision(StrEnum):
@@ -121,6 +122,8 @@ class Exchange(NamedTuple):
     """Which of the operator's own rules was against the request (`Objection`), "" where none was."""
     revision: str = ""
     """The configuration by which it was decided."""
+    trace: Trace = NO_TRACE
+    """The request's place in its trace."""
     refused_for: str = ""
     """The scope that the vendor's refusal names, as it was learned; "" where it names none."""
     overtaken: bool = False

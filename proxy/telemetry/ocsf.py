@@ -66,7 +66,7 @@ POLICY_REASON: Final = "policy_not_allowed"
 
 _OWN: Final = (
     '"actor":{%s},"http_request":{%s"url":{"path":%s}},"src_endpoint":{%s},"metadata":{%s,"uid":%s,"correlation_uid":%s},'
-    '"trace":{"uid":%s},"time":%d,"duration":%d,"unmapped":{%s,"request_bytes":%d,"response_bytes":%d,"vendor_ms":%.3f%s}}'
+    '"trace":{%s},"time":%d,"duration":%d,"unmapped":{%s,"request_bytes":%d,"response_bytes":%d,"vendor_ms":%.3f%s}}'
 )
 _Template = tuple[str, str, str, str]
 
@@ -99,10 +99,10 @@ class Events:
             if memo is not None:
                 memo[self] = template
         fixed, request, metadata, unmapped = template
-        path, request_id = exchange.path, quoted(exchange.request_id)
+        path = exchange.path
         own = _OWN % (
             self._actor(exchange), request, quoted(path[:MAX_PATH]), _endpoint(exchange.peer), metadata, quoted(exchange.decision_id),
-            request_id, request_id if exchange.request_id else '"none"', int(exchange.started_at * 1e3), int(exchange.duration * 1e3),
+            quoted(exchange.request_id), _trace(exchange), int(exchange.started_at * 1e3), int(exchange.duration * 1e3),
             unmapped, exchange.request_bytes, exchange.response_bytes, exchange.vendor_duration * 1e3,
             ',"path_cut":true' if len(path) > MAX_PATH else "",
         )  # fmt: skip
@@ -135,6 +135,17 @@ def quoted(text: str) -> str:
 
 def _endpoint(peer: str) -> str:
     return f'"ip":{quoted(peer)}' if peer else '"name":"unknown"'
+
+
+def _trace(exchange: Exchange) -> str:
+    """Return the members of the OCSF objects `trace` and, within, `span`: this request's own one."""
+    trace = exchange.trace
+    if not trace.trace_id:
+        return '"uid":"none"'
+    parent = f',"parent_uid":"{trace.parent_id}"' if trace.parent_id else ""
+    start, end = int(exchange.started_at * 1e3), int((exchange.started_at + exchange.duration) * 1e3)
+    span = f'"uid":"{trace.span_id}"{parent},"start_time":{start},"end_time":{end}'
+    return f'"uid":"{trace.trace_id}","span":{{{span}}}'
 
 
 def held(exchange: Exchange) -> tuple[str, ...]:

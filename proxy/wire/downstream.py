@@ -13,7 +13,7 @@ import httptools
 
 from proxy import errors
 from proxy.clients import NO_PEER
-from proxy.headers import RequestHead, hop_fault, read_request
+from proxy.headers import RequestHead, hop_fault, read_request, renew
 from proxy.wire.limits import DRAINING_IDLE_S, HALF_CLOSED_S, LINGER_S, MAX_CODING_BYTES, MAX_CODING_SHARE, WRITE_HIGH_WATER, Limits
 from proxy.wire.sockets import Probe, is_reset, peer_of, reset_on_close
 from proxy.wire.turn import Turn
@@ -180,8 +180,13 @@ class ClientConnection:
 
     def _read_head(self, method: bytes, version: str) -> RequestHead | Fault:
         """Read the fields; on one connection they mostly repeat, and equal fields are read once."""
-        known = self._known_head
-        if known is not None and version == "1.1" and self._fields == self._known_fields:
+        known, before = self._known_head, self._known_fields
+        if (
+            known is not None
+            and before is not None
+            and version == "1.1"
+            and (renew(known, before, self._fields) if known.traced else self._fields == before)
+        ):
             known.repeats = True
             fault = self._line_fault(method, version)
             return known if fault is None else fault

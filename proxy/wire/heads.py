@@ -15,9 +15,9 @@ _REASON_CHARACTERS: Final = bytes(range(0x20, 0x7F)) + b"\t" + bytes(range(0x80,
 _PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus} | {499: b"Client Closed Request"}
 
 
-def request_head(method: bytes, target: bytes, host: bytes, block: bytes) -> bytes:
-    """Return the head of a request to a vendor."""
-    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (method, target, host, block)
+def request_head(method: bytes, target: bytes, host: bytes, block: bytes, trace: bytes) -> bytes:
+    """Return the head of a request to a vendor: the app's fields, then the lines that tell of the trace."""
+    return b"%b %b HTTP/1.1\r\nHost: %b\r\n%b%b\r\n" % (method, target, host, block, trace)
 
 
 def response_head(status: int, reason: bytes, framing: bytes, stamp: bytes, block: bytes) -> bytes:

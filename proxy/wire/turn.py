@@ -194,7 +194,8 @@ class Turn(Download):
         self._sent_at = self._sent_at or self.service.now()
         upstream.begin(self, self.method)
         block = block_for(self.method, head) if head.max_forwards else head.block
-        first = request_head(self.method, ruling.target.raw().encode("ascii"), pool.authority, block)
+        trace = ruling.trace.lines(ruling.request_id)
+        first = request_head(self.method, ruling.target.raw().encode("ascii"), pool.authority, block, trace)
         if self._pending is None:
             upstream.send(first)
         else:

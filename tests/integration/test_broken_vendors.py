@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from random import Random
+from random import Random, randbytes
 from typing import Any
 
 import aiohttp
@@ -24,6 +24,7 @@ from proxy.simulators import RingCentralSimulator
 from proxy.simulators.ringcentral import JWT_GRANT
 from proxy.telemetry.decision_log import JsonLines, TextLines
 from proxy.telemetry.exchange import Exchange
+from proxy.trace_context import Traces
 from proxy.wire.listener import Listener
 from tests.integration.canary import ASSERTION, QUERY, SECRET, STRAY_TOKEN, MarkedMint, Written, found_in, marked_vendors
 from tests.integration.house import HandClocks, basic, configuration
@@ -82,7 +83,9 @@ async def broken_house(question: str) -> AsyncIterator[Broken]:
     fingerprinter, ids = Fingerprinter(Secret(b"key")), IdMaker(Random(1).getrandbits)
     parts = Parts(asyncio.get_running_loop(), clocks, fingerprinter, ids, knowledge, exchanges.append, app.note_bug)
     service = build_service(loaded, parts)
-    gate = Gate([failing(mount, question) for mount in service.gate.mounts], [], fingerprinter, clocks, ids, app.note_bug)
+    gate = Gate(
+        [failing(mount, question) for mount in service.gate.mounts], [], fingerprinter, clocks, ids, Traces(randbytes), app.note_bug
+    )
     listener = Listener(replace(service, gate=gate, closer=Closer(gate, exchanges.append, app.note_bug, 100_000)), app.note_bug)
     broken = Broken(listener, simulator, knowledge, exchanges, await listener.start("127.0.0.1", 0))
     try:

@@ -98,6 +98,20 @@ async def test_what_the_vendor_tells_is_complete_knowledge(vendor: Vendor) -> No
     assert (asked.method, asked.header_values("authorization")) == ("GET", [f"Bearer {token}".encode()])
 
 
+@pytest.mark.parametrize("told", [True, False])
+async def test_the_question_belongs_to_the_trace_of_the_request_that_caused_it(vendor: Vendor, told: bool) -> None:
+    trace, state = "4bf92f3577b34da6a3ce929d0e0e4736", "foo=1"
+    headers = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01", "tracestate": state, "X-Request-ID": "mine"}
+    async with open_asking(vendor, tracing={"pass_to_vendor": told}) as house:
+        await house.send("GET", STATUS, vendor.login("demo-reader"), headers)
+        await came_of_it(house, learned=1)
+        (row,) = (await house.admin("/api/v1/decisions"))["decisions"]
+    (asked,) = [entry for entry in vendor.journal if entry.path == INFO]
+    expected = [f"00-{trace}-{row['span_id']}-01", state, "mine"] if told else [None, None, None]
+    values = [asked.header_values(name) for name in ("traceparent", "tracestate", "x-request-id")]
+    assert [value[0].decode() if value else None for value in values] == expected
+
+
 async def test_fifty_requests_at_once_ask_once(vendor: Vendor) -> None:
     token = vendor.login("demo-archiver")
     async with open_asking(vendor) as house:

@@ -72,6 +72,7 @@ def test_every_field_of_an_exchange() -> None:
         knowledge=house.stores["rc"].get(fingerprint, house.clock.now()),
         resources=NO_RESOURCES,
         prediction=Permit(ruling.match.operation),
+        trace=ruling.trace,
     )
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from proxy import errors
 from proxy.errors import Fault
-from proxy.headers import MAX_REQUEST_ID, RequestHead, by_name, is_length, read_request
+from proxy.headers import RequestHead, by_name, is_length, read_request, renew
+from proxy.trace_context import MAX_REQUEST_ID
 
 HOST = (b"Host", b"api.example:8080")
 
@@ -144,3 +145,59 @@ def test_a_head_does_not_show_its_scratch_space() -> None:
     read = head((b"A", b"1"))
     read.credential = (object(), None)
     assert "credential" not in repr(read)
+
+
+# --- what tells of the trace -----------------------------------------------------------------------------
+
+PARENTS = [b"00-%b-%b-01" % (digit * 32, digit * 16) for digit in (b"1", b"2")]
+
+
+def traced(parent: bytes, *more: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    return [HOST, (b"TraceParent", parent), (b"X-A", b"1"), (b"X-Request-ID", b"id-" + parent[3:5]), *more]
+
+
+def test_what_tells_of_the_trace_is_read_and_kept_out_of_the_block() -> None:
+    read = head(*traced(PARENTS[0], (b"TRACESTATE", b"a=1"), (b"tracestate", b"b=2"))[1:])
+    assert read.block == b"X-A: 1\r\nVia: 1.1 scopegate\r\n"
+    assert read.parent == ("1" * 32, "1" * 16, 1, b"tracestate: a=1,b=2\r\n")
+    assert (read.request_id, read.traced) == ("id-11", (1, 3, 4, 5))
+
+
+def test_other_names_tell_of_no_trace() -> None:
+    read = head((b"trace-parent", PARENTS[0]), (b"trace.parent", PARENTS[0]), (b"trace-state", b"a=1"))
+    assert (read.parent, read.traced) == (None, ())
+    assert b"trace-parent: 00-" in read.block
+
+
+def test_what_is_nominated_is_neither_taken_over_nor_sent() -> None:
+    read = head((b"Connection", b"traceparent, x-request-id"), *traced(PARENTS[0])[1:])
+    assert (read.parent, read.request_id, read.traced, read.block) == (None, "", (), b"X-A: 1\r\nVia: 1.1 scopegate\r\n")
+
+
+def test_only_the_trace_is_read_anew_where_all_else_repeats() -> None:
+    known = traced(PARENTS[0])
+    read = head(*known[1:])
+    assert renew(read, known, traced(PARENTS[1]))
+    assert read.parent == ("2" * 32, "2" * 16, 1, b"")
+    assert read.request_id == "id-22"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        traced(PARENTS[1], (b"X-B", b"1")),
+        traced(PARENTS[1])[:-1],
+        traced(PARENTS[1] + b"x"),
+        traced(PARENTS[1].replace(b"2", b"\x00")),
+        [*traced(PARENTS[1])[:2], (b"X-A", b"2"), *traced(PARENTS[1])[3:]],
+        [*traced(PARENTS[1])[:3], (b"X-Request-Id", b"id-22")],
+        [traced(PARENTS[1])[1], *traced(PARENTS[1])[:1], *traced(PARENTS[1])[2:]],
+    ],
+    ids=["one more", "one less", "longer", "no value", "another value", "another spelling", "another order"],
+)
+def test_whatever_else_differs_is_read_whole(fields: list[tuple[bytes, bytes]]) -> None:
+    known = traced(PARENTS[0])
+    read = head(*known[1:])
+    assert not renew(read, known, fields)
+    assert read.parent is not None
+    assert read.parent.trace_id == "1" * 32

@@ -6,8 +6,8 @@ from proxy.wire import heads
 
 
 def test_a_request_head() -> None:
-    head = heads.request_head(b"GET", b"/x?y", b"api.example", b"A: 1\r\n")
-    assert head == b"GET /x?y HTTP/1.1\r\nHost: api.example\r\nA: 1\r\n\r\n"
+    head = heads.request_head(b"GET", b"/x?y", b"api.example", b"A: 1\r\n", b"traceparent: t\r\n")
+    assert head == b"GET /x?y HTTP/1.1\r\nHost: api.example\r\nA: 1\r\ntraceparent: t\r\n\r\n"
 
 
 def test_an_answer_head_has_the_vendors_fields_first() -> None:

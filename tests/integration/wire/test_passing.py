@@ -10,6 +10,8 @@ from tests.fakes.running import Running
 from tests.integration.wire.conftest import StartProxy
 from tests.integration.wire.samples import POWERLESS, STAMPS, chunked, get, post
 
+TRACE = (b"traceparent", b"X-Request-ID")
+
 
 async def sent(proxy: Running, origin: Origin, request: bytes, method: str = "GET") -> Message:
     """Send a request and return what the origin got of it."""
@@ -67,6 +69,7 @@ async def test_fields_pass_in_order_case_and_repetition(proxy: Running, origin: 
         (b"Host", b"127.0.0.1:%d" % origin.port),
         *((name, value.strip(b" ")) for name, value in expected),
         (b"Via", b"1.1 scopegate"),
+        *((name, value) for name, value in seen.fields if name in TRACE),
     ]
 
 
@@ -129,7 +132,7 @@ async def test_hop_by_hop_fields_and_inside_information_end_here(proxy: Running,
     ]
     fields += ["Scopegate-Key: secret", "Scopegate-Decision: permit", "Scopegate-Answered-By: vendor", "X-Original-URL: /admin"]
     seen = await sent(proxy, origin, get("/x", *fields))
-    assert [name for name, _ in seen.fields] == [b"Host", b"X-Stays", b"Via"]
+    assert [name for name, _ in seen.fields] == [b"Host", b"X-Stays", b"Via", *TRACE]
 
 
 async def test_hops_are_counted(proxy: Running, origin: Origin) -> None:

@@ -12,6 +12,7 @@ from proxy.telemetry.exchange import Actual, CacheResult, Decision, Exchange, Ou
 from proxy.telemetry.exposition import render
 from proxy.telemetry.labels import KnownLabels, VendorLabels
 from proxy.telemetry.metrics import CacheSize, Metrics
+from proxy.trace_context import Trace
 
 FORWARDED = Exchange(
     decision_id="01JD0000000000000000000001",
@@ -42,6 +43,7 @@ FORWARDED = Exchange(
     duration=0.125,
     vendor_duration=0.1245,
     revision="3f2a91c04d7e",
+    trace=Trace("4bf92f3577b34da6a3ce929d0e0e4736", "e26b5d41903c7f08", "00f067aa0ba902b7", 1, b"", "e26b5d41903c7f08", True),
 )
 
 INFORMED = FORWARDED._replace(

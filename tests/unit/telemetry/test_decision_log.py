@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,9 @@ def test_a_line_is_json_with_the_documented_fields() -> None:
         "event": "decision",
         "decision_id": "01JD0000000000000000000002",
         "request_id": "request-1",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "span_id": "e26b5d41903c7f08",
+        "parent_span_id": "00f067aa0ba902b7",
         "vendor": "ringcentral",
         "client": "call-archiver",
         "mode": "enforce",
@@ -57,6 +61,13 @@ def test_a_line_is_json_with_the_documented_fields() -> None:
         "overhead_ms": 0.2,
         "fingerprint": "0123456789ab",
     }
+
+
+@pytest.mark.parametrize("request_id", ["0b9c6a52-7b4e-4d57-9d4c-0b3e1c1f7a01", "a b"])
+def test_a_trace_that_begins_here_has_no_parent(request_id: str) -> None:
+    (line,) = lines(but(DENIED, request_id=request_id, trace=replace(DENIED.trace, parent_id="")), text=False)
+    told = json.loads(line)
+    assert (told["request_id"], told["span_id"], "parent_span_id" in told) == (request_id, "e26b5d41903c7f08", False)
 
 
 def test_a_text_line_tells_what_happened() -> None:

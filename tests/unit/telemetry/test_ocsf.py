@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from proxy.telemetry import audit_records
 from proxy.telemetry.audit_records import Kind
 from proxy.telemetry.exchange import Actual, Decision, Exchange, Outcome, Predicted, ResponseKind
 from proxy.telemetry.ocsf import MAX_PATH, AuditLog, Events
+from proxy.trace_context import NO_TRACE
 from tests.unit.telemetry.ocsf_schema import problems
 from tests.unit.telemetry.support import BAD_REQUEST, DENIED, FORWARDED, but
 
@@ -32,6 +34,8 @@ EXCHANGES = {
     "not-applicable": but(FORWARDED, decision=Decision.NOT_APPLICABLE, predicted=Predicted.NOT_APPLICABLE, operation="", route=""),
     "off": but(FORWARDED, decision=Decision.OFF, predicted=Predicted.NONE, mode="off"),
     "bad request": BAD_REQUEST,
+    "a new trace": but(DENIED, trace=replace(DENIED.trace, parent_id="")),
+    "no trace": but(DENIED, trace=NO_TRACE),
     "no path": but(BAD_REQUEST, path="", request_id=""),
     "upstream error": but(
         FORWARDED, outcome=Outcome.UPSTREAM_ERROR, fault="upstream_unreachable", status=502, answered_by="proxy", actual=Actual.FAILED,
@@ -149,7 +153,11 @@ def test_a_denial_says_who_wanted_what_and_why_not() -> None:
     }
     assert event["http_request"] == {"http_method": "GET", "url": {"path": DENIED.path}}
     assert event["metadata"]["uid"] == DENIED.decision_id
-    assert event["metadata"]["correlation_uid"] == event["trace"]["uid"] == DENIED.request_id
+    assert event["metadata"]["correlation_uid"] == DENIED.request_id
+    assert event["trace"] == {
+        "uid": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "span": {"uid": "e26b5d41903c7f08", "parent_uid": "00f067aa0ba902b7", "start_time": 1795291200250, "end_time": 1795291200250},
+    }
     assert (event["status"], event["status_code"], event["status_detail"]) == ("Failure", "403", "missing_scope")
     assert event["time"] == 1795291200250
     assert event["authorizations"] == [
@@ -192,7 +200,7 @@ def test_exchanges_that_share_a_memo_differ_only_in_what_is_their_own() -> None:
     first = json.loads(events(but(FORWARDED, memo=memo)))
     second = json.loads(events(but(FORWARDED, memo=memo, decision_id="other", path="/other", status=200, started_at=1795291201.0)))
     assert (second["metadata"]["uid"], second["http_request"]["url"]["path"], second["time"]) == ("other", "/other", 1795291201000)
-    assert {name for name in first if first[name] != second[name]} == {"metadata", "http_request", "time"}
+    assert {name for name in first if first[name] != second[name]} == {"metadata", "http_request", "time", "trace"}
     assert list(memo) == [events]
 
 
