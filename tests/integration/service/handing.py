@@ -49,10 +49,12 @@ def url_of(held: socket.socket) -> str:
 
 
 @asynccontextmanager
-async def handing(configuration: Path, handed: Handed, *arguments: str, extra: Mapping[str, str] | None = None) -> AsyncIterator[Running]:
-    """Start `serve` with these sockets; it may not get as far as serving."""
+async def handing(
+    configuration: Path, handed: Handed, *arguments: str, extra: Mapping[str, str] | None = None, before: tuple[str, ...] = ()
+) -> AsyncIterator[Running]:
+    """Start `serve` with these sockets, behind the command line `before`; it may not get as far as serving."""
     descriptors = [each.fileno() for _, each in handed]
-    prefix = (sys.executable, "-c", LAID_OUT, ",".join(map(str, descriptors)), ":".join(name for name, _ in handed))
+    prefix = (*before, sys.executable, "-c", LAID_OUT, ",".join(map(str, descriptors)), ":".join(name for name, _ in handed))
     command = ("serve", "--config", str(configuration), *arguments)
     async with started(*command, prefix=prefix, extra=extra, descriptors=descriptors) as running:
         yield running
