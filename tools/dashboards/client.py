@@ -128,9 +128,26 @@ WHAT: Final = Row(
                 ),
             ),
             Kind.TABLE,
-            width=24,
+            width=12,
             labels=("vendor", "scope"),
             sort="Granted",
+        ),
+        Panel(
+            "The app's tokens",
+            "When the token in use that ends last ends, and how long it lives from its login on. "
+            "Only where the login was seen or the token says so.",
+            "none",
+            (
+                Query(
+                    f"max by (vendor) (scopegate_token_expiry_timestamp_seconds{{{of(client=APP)}}}) * 1000",
+                    "Ends",
+                    "dateTimeFromNow",
+                ),
+                Query(f"max by (vendor) (scopegate_token_lifetime_seconds{{{of(client=APP)}}})", "Lives for", "s"),
+            ),
+            Kind.TABLE,
+            width=12,
+            labels=("vendor",),
         ),
     ),
 )

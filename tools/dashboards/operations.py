@@ -236,6 +236,18 @@ VENDORS: Final = Row(
             ),
         ),
         Panel(
+            "Left of the vendors' rate limits",
+            "What is left for whoever has the least left, as a share of the limit. Only of vendors that tell it: RingCentral.",
+            "percentunit",
+            (
+                Query(
+                    f"min by (vendor, group) (scopegate_vendor_rate_limit_remaining{{{OF}}} / scopegate_vendor_rate_limit_limit{{{OF}}})",
+                    "{{vendor}} {{group}}",
+                ),
+            ),
+            maximum=1,
+        ),
+        Panel(
             "Connections to the vendors",
             "Open connections, in use or kept for the next request.",
             "short",

@@ -18,7 +18,10 @@ def _own(metric: str) -> str:
 
 
 def _with_version(series: str) -> str:
-    return f"max by (instance, version) ({series} * on (job, instance) group_left (version) scopegate_build_info{{{AT}}})"
+    named = (
+        "* on (job, instance) group_left (version) scopegate_build_info * on (job, instance) group_left (revision) scopegate_config_info"
+    )
+    return f"max by (instance, version, revision) ({series} {named})"
 
 
 STORES: Final = Row(
@@ -96,7 +99,7 @@ PROGRAM: Final = Row(
         Panel(
             "CPU",
             "Cores in use; with workers, by the supervisor.",
-            "cores",
+            "suffix: cores",
             (Query(f"rate(process_cpu_seconds_total{{{AT}}}[$__rate_interval]) {OURS}", "{{instance}}"),),
             decimals=2,
         ),
@@ -140,6 +143,17 @@ PROGRAM: Final = Row(
             labels=("instance", "which"),
         ),
         Panel(
+            "Room on the metrics page",
+            "Series on the page, and combinations of label values that are counted apart, each as a share of the most there can be. "
+            "Beyond the combinations, new ones are counted as operation `unknown` and without scopes.",
+            "percentunit",
+            (
+                Query(f"scopegate_series{{{AT}}} / scopegate_series_limit{{{AT}}}", "{{instance}} series"),
+                Query(f"scopegate_label_combinations{{{AT}}} / scopegate_label_combinations_limit{{{AT}}}", "{{instance}} combinations"),
+            ),
+            maximum=1,
+        ),
+        Panel(
             "Workers",
             "Whether each worker serves. Only with more than one.",
             "short",
@@ -166,15 +180,16 @@ PROGRAM: Final = Row(
         ),
         Panel(
             "Versions and configuration",
-            "What runs where, since when, and whether the last attempt to load the configuration worked (1) or not (0).",
+            "What runs where, since when, and whether the last attempt to load the configuration worked (1) or not (0). "
+            "Proxies with the same revision have the same configuration.",
             "none",
             (
-                Query(f"max by (instance, version) (scopegate_build_info{{{AT}}})", "Running"),
+                Query(_with_version(f"scopegate_connections{{{AT}}}"), "Connections"),
                 Query(_with_version(f"scopegate_config_last_reload_successful{{{AT}}}"), "Last load worked"),
                 Query(_with_version(f"1000 * scopegate_config_last_reload_success_timestamp_seconds{{{AT}}}"), "Loaded", "dateTimeFromNow"),
             ),
             Kind.TABLE,
-            labels=("instance", "version"),
+            labels=("instance", "version", "revision"),
         ),
     ),
 )

@@ -60,13 +60,14 @@ def _client(name: str, **more: object) -> Json:
 
 @dataclass
 class Site:
-    """Everything that runs, and the apps that use it. `turns` counts rounds of the traffic."""
+    """Everything that runs, and the apps that use it. `turns` counts calls of RingCentral's apps; `login` is what one of them logs in as."""
 
     house: House
     ringcentral: RingCentralSimulator
     workers: Running
     encrypted: aiohttp.ClientSession
     turns: int = 0
+    login: str = "demo-reader"
 
     @property
     def targets(self) -> list[str]:
@@ -89,15 +90,16 @@ class Site:
 
     async def round(self) -> None:
         """Send about thirty requests that end in every way a request can end."""
-        self.turns += 1
-        await self._ringcentral()
-        await self._trial()
-        await self._others()
-        await self._wrong_requests()
-        await self._workers()
+        await self.call_ringcentral()
+        await self.call_trial()
+        await self.call_others()
+        await self.send_nonsense()
+        await self.call_workers()
 
-    async def _ringcentral(self) -> None:
-        reader = await self._log_in(APP, "ringcentral", "demo-reader")
+    async def call_ringcentral(self) -> None:
+        """Two apps; one lacks a scope, and is now and then answered with trouble."""
+        self.turns += 1
+        reader = await self._log_in(APP, "ringcentral", self.login)
         archiver = await self._log_in(ARCHIVER, "ringcentral", "demo-archiver")
         for target in (ACCOUNT, CALL_LOG, f"{ACCOUNT}/extension/~/message-store", f"{ACCOUNT}/something-new"):
             await self._get(APP, f"/ringcentral{target}", reader)
@@ -110,14 +112,15 @@ class Site:
         await self._get(APP, f"/ringcentral{ACCOUNT}", reader)
         await self._get(APP, f"/ringcentral{ACCOUNT}", "ended")
 
-    async def _trial(self) -> None:
+    async def call_trial(self) -> None:
         """In shadow, under a catalogue with two wrong rows: denials that would be wrong, and refusals that were missed."""
         reader = await self._log_in(APP, "trial", "demo-reader")
         archiver = await self._log_in(APP, "trial", "demo-archiver")
         for target, token in ((CALL_LOG, reader), (MISREAD, archiver), (f"{ACCOUNT}/recording/500001", reader), (ACCOUNT, reader)):
             await self._get(APP, f"/trial{target}", token)
 
-    async def _others(self) -> None:
+    async def call_others(self) -> None:
+        """The other vendors: a user without a right, an app that has no business there, and a vendor that is gone."""
         form = {"username": "reporting@example.com", "password": "demo-password-reporting"}
         eight = await self._post(APP, "/8x8/analytics/work/v1/oauth/token", form, {"8x8-apikey": "demo-8x8-apikey"})
         period = "startTime=2026-11-01%2000:00:00&endTime=2026-11-02%2000:00:00&timeZone=UTC"
@@ -129,12 +132,14 @@ class Site:
             await self._get(name, PERMISSIONS, users, {"Accept": "application/vnd.newvoicemedia.v4+json"})
         await self._get(APP, "/old-pbx/v1/calls", "any")
 
-    async def _wrong_requests(self) -> None:
+    async def send_nonsense(self) -> None:
+        """What cannot be read, leads nowhere, or is nobody's."""
         await self._get(APP, f"/ringcentral{ACCOUNT}%2Fcall-log", "any")
         await self._get(APP, "/nowhere", "any")
         await self.house.send("GET", f"/ringcentral{ACCOUNT}", "any")
 
-    async def _workers(self) -> None:
+    async def call_workers(self) -> None:
+        """The proxy with workers: a call over TLS, and one that should have been."""
         url = self.workers.base_url.replace("127.0.0.1", "localhost")
         async with self.encrypted.get(f"{url}/ringcentral{ACCOUNT}", headers={"Authorization": "Bearer any"}) as answer:
             await answer.read()
