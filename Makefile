@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= auto
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo tour test coverage check format dashboards mutation requirements clean help compiled test-compiled bench differential soak audit sbom fuzz kubernetes chart
+.PHONY: demo tour test coverage check format dashboards pictures mutation requirements clean help compiled test-compiled bench differential soak audit sbom fuzz kubernetes chart
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ format: $(VENV)/.development ## format the sources
 
 dashboards: $(VENV)/.development ## write the Grafana dashboards in deploy/grafana anew
 	@$(BIN)/python -m tools.dashboards
+
+pictures: $(VENV)/.development ## draw the pictures of the dashboards anew from what a real Prometheus answers (needs prometheus; four minutes)
+	@$(BIN)/python -m tools.pictures
 
 mutation: $(VENV)/.development ## change the pure core on purpose and see the tests go red
 	HYPOTHESIS_PROFILE=ci $(BIN)/mutmut run --max-children 2

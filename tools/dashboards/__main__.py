@@ -1,4 +1,4 @@
-"""Write deploy/grafana/dashboards, and the tables of docs/reference/dashboards.md, anew."""
+"""Write deploy/grafana/dashboards, and its sections of docs/reference/dashboards.md, anew."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from tools.dashboards.all import DASHBOARDS
 from tools.dashboards.grafana import written
-from tools.dashboards.page import with_tables
+from tools.dashboards.page import with_sections
 
 ROOT: Final = Path(__file__).parents[2]
 TARGET: Final = ROOT / "deploy" / "grafana" / "dashboards"
@@ -24,7 +24,7 @@ def main() -> int:
     for name, text in texts.items():
         (TARGET / name).write_text(text, encoding="utf-8")
         print(f"deploy/grafana/dashboards/{name}")
-    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), DASHBOARDS), encoding="utf-8")
+    PAGE.write_text(with_sections(PAGE.read_text(encoding="utf-8"), DASHBOARDS), encoding="utf-8")
     return 0
 
 

@@ -88,7 +88,7 @@ GLANCE: Final = Row(
             0,
         ),
         _number(
-            "Denials that were right",
+            "Correct denials",
             "Of the predicted denials that could be compared: the share that the vendor refused too.",
             "percentunit",
             f"{_scores('correct_denial')} / {_scores('=~correct_denial|false_denial')}",
@@ -158,7 +158,12 @@ ACCURACY: Final = Row(
             "Refusals that were not predicted",
             "`missed_denial`: a permit was predicted. `unforeseen`: nothing was predicted, and Scopegate has learned.",
             "reqps",
-            (Query(total("vendor, score", rate(SCORES, of(client=APPS, score="=~missed_denial|unforeseen"))), "{{vendor}} {{score}}"),),
+            (
+                Query(
+                    f"{total('vendor, score', rate(SCORES, of(client=APPS, score='=~missed_denial|unforeseen')))} > 0",
+                    "{{vendor}} {{score}}",
+                ),
+            ),
         ),
     ),
 )
@@ -183,7 +188,6 @@ READINESS: Final = Row(
             ),
             Kind.TABLE,
             width=14,
-            decimals=1,
             labels=("vendor", "client"),
             sort="Scored",
         ),
@@ -191,7 +195,7 @@ READINESS: Final = Row(
             "Catalogue rows in doubt",
             "Proposals for the catalogue, by what the vendor's answers say about the row.",
             "short",
-            (Query(f"max by (vendor, kind) (scopegate_catalog_proposals{{{of()}}})", "{{vendor}} {{kind}}"),),
+            (Query(f"max by (vendor, kind) (scopegate_catalog_proposals{{{of()}}}) > 0", "{{vendor}} {{kind}}"),),
             Kind.BARS,
             width=10,
             last=True,

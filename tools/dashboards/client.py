@@ -32,12 +32,11 @@ REFUSED: Final = "=~correct_denial|missed_denial|unforeseen"
 APP: Final = "$client"
 
 _HOW: Final = """\
-**Violet: Scopegate predicted a refusal.** The token lacks a scope, or the user a right. Below: which one. Get it, then a new token.
-**Blue: your operator's rules** do not allow it; the error code is `SCG-POLICY`. Ask the operator.
-**Orange: the vendor itself refused**; Scopegate forwarded the request.
-
-One refusal in full: take its `Scopegate-Decision-Id` and run `scopegate explain-error`, or ask the operator for \
-`/api/v1/decisions/ID`. See [See why a request was denied](${docs}/how-to/see-why-a-request-was-denied.md)."""
+- **Violet: Scopegate predicted a refusal.** The token lacks a scope, or the user a right. Below: which one. Get it, then a new token.
+- **Blue: your operator's rules** do not allow it; the error code is `SCG-POLICY`. Ask the operator.
+- **Orange: the vendor itself refused**; Scopegate forwarded the request.
+- **One refusal in full:** give its body to `scopegate explain-error`, or ask the operator what `/api/v1/decisions` says of its \
+`Scopegate-Decision-Id`. More: [See why a request was denied](${docs}/how-to/see-why-a-request-was-denied.md)."""
 
 
 def _number(title: str, description: str, expr: str, colour: str) -> Panel:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from tools.dashboards.panels import COLUMNS, Dashboard, Kind, Panel, Query, Row, Text, Value, Variable
+from tools.dashboards.panels import COLUMNS, Dashboard, Kind, Panel, Query, Row, Text, Value, Variable, column
 
 Json = dict[str, Any]
 
@@ -226,11 +226,11 @@ def _options(panel: Panel) -> Json:
 
 def _transformations(panel: Panel) -> list[Json]:
     if panel.matrix:
-        row, column = panel.matrix
-        return [{"id": "groupingToMatrix", "options": {"rowField": row, "columnField": column, "valueField": "Value"}}]
+        row, across = panel.matrix
+        return [{"id": "groupingToMatrix", "options": {"rowField": row, "columnField": across, "valueField": "Value"}}]
     merge = [{"id": "merge", "options": {}}] if len(panel.queries) > 1 else []
     letters = ["Value"] if not merge else [f"Value #{chr(ord('A') + index)}" for index in range(len(panel.queries))]
-    names = {label: label.capitalize() for label in panel.labels}
+    names = {label: column(label) for label in panel.labels}
     names |= {letter: query.name for letter, query in zip(letters, panel.queries, strict=True)}
     order = {name: index for index, name in enumerate(names)}
     return [*merge, {"id": "organize", "options": {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": names}}]

@@ -203,6 +203,7 @@ VENDORS: Final = Row(
                 "server_error": COLOURS["broken"],
                 "transport": COLOURS["own fault"],
             },
+            width=12,
         ),
         Panel(
             "Vendors that fail",
@@ -210,6 +211,7 @@ VENDORS: Final = Row(
             "percentunit",
             (Query(share(rate(ANSWERS, of(kind="=~server_error|transport")), rate(ANSWERS), "vendor"), "{{vendor}}"),),
             maximum=1,
+            width=12,
         ),
         Panel(
             "Faults",
@@ -227,15 +229,6 @@ VENDORS: Final = Row(
             steps=((0.0, COLOURS["passed"]), (1.0, COLOURS["limit"]), (2.0, COLOURS["broken"])),
         ),
         Panel(
-            "Requests under way and waiting",
-            "Waiting requests have found `limits.max_in_flight` used up.",
-            "short",
-            (
-                Query(total("vendor", f"scopegate_requests_in_flight{{{OF}}}"), "{{vendor}} under way"),
-                Query(total("vendor", f"scopegate_requests_waiting{{{OF}}}"), "{{vendor}} waiting"),
-            ),
-        ),
-        Panel(
             "Left of the vendors' rate limits",
             "What is left for whoever has the least left, as a share of the limit. Only of vendors that tell it: RingCentral.",
             "percentunit",
@@ -248,10 +241,21 @@ VENDORS: Final = Row(
             maximum=1,
         ),
         Panel(
+            "Requests under way and waiting",
+            "Waiting requests have found `limits.max_in_flight` used up.",
+            "short",
+            (
+                Query(total("vendor", f"scopegate_requests_in_flight{{{OF}}}"), "{{vendor}} under way"),
+                Query(total("vendor", f"scopegate_requests_waiting{{{OF}}}"), "{{vendor}} waiting"),
+            ),
+            width=12,
+        ),
+        Panel(
             "Connections to the vendors",
             "Open connections, in use or kept for the next request.",
             "short",
             (Query(total("vendor, state", f"scopegate_upstream_connections{{{OF}}}"), "{{vendor}} {{state}}"),),
+            width=12,
         ),
     ),
 )

@@ -146,6 +146,11 @@ OF: Final = f'{AT}, vendor=~"$vendor"'
 """Selects the chosen vendors at the chosen proxies."""
 
 
+def column(label: str) -> str:
+    """Return the title of a table's column with this label."""
+    return "App" if label == "client" else label.capitalize()
+
+
 def at(**conditions: str) -> str:
     """Select the chosen proxies and more: `result="ok"`, `result="!=ok"`, `result="=~ok|fine"`."""
     return ", ".join((AT, *_conditions(conditions)))

@@ -70,7 +70,7 @@ TOO_MUCH: Final = Row(
             width=14,
             height=10,
             labels=("vendor", "client", "scope"),
-            sort="Client",
+            sort="App",
         ),
         Panel(
             "Unused scopes by app",
@@ -129,17 +129,12 @@ TOO_LITTLE: Final = Row(
             "Own rules that refused",
             "Denials and would-be denials in the time range by your own rules. `scope_ceiling`: the app may not use that much.",
             "short",
-            (
-                Query(
-                    f"{total('client, vendor, why', grown('scopegate_policy_denials_total', THESE))} > 0",
-                    "{{client}} at {{vendor}}: {{why}}",
-                ),
-            ),
-            Kind.BARS,
+            (Query(f"{total('vendor, client, why', grown('scopegate_policy_denials_total', THESE))} > 0", "Requests"),),
+            Kind.TABLE,
             width=10,
-            last=True,
             decimals=0,
-            steps=((0.0, COLOURS["rules"]),),
+            labels=("vendor", "client", "why"),
+            sort="Requests",
         ),
         Panel(
             "Missing scopes over time",
@@ -157,7 +152,7 @@ TOO_LITTLE: Final = Row(
             width=10,
             last=True,
             decimals=0,
-            steps=((0.0, COLOURS["denied"]),),
+            steps=((0.0, COLOURS["passed"]),),
         ),
     ),
 )

@@ -95,6 +95,7 @@ PROGRAM: Final = Row(
             "Resident memory; with workers, of the supervisor.",
             "bytes",
             (Query(_own("process_resident_memory_bytes"), "{{instance}}"),),
+            width=6,
         ),
         Panel(
             "CPU",
@@ -102,6 +103,7 @@ PROGRAM: Final = Row(
             "suffix: cores",
             (Query(f"rate(process_cpu_seconds_total{{{AT}}}[$__rate_interval]) {OURS}", "{{instance}}"),),
             decimals=2,
+            width=6,
         ),
         Panel(
             "Connections of the apps",
@@ -111,6 +113,7 @@ PROGRAM: Final = Row(
                 Query(f"scopegate_connections{{{AT}}}", "{{instance}} open"),
                 Query(f"rate(scopegate_connections_dropped_total{{{AT}}}[$__rate_interval])", "{{instance}} turned away per second"),
             ),
+            width=6,
         ),
         Panel(
             "File descriptors",
@@ -118,6 +121,7 @@ PROGRAM: Final = Row(
             "percentunit",
             (Query(f"process_open_fds{{{AT}}} / process_max_fds{{{AT}}} {OURS}", "{{instance}}"),),
             maximum=1,
+            width=6,
         ),
         Panel(
             "TLS handshakes",
@@ -161,6 +165,7 @@ PROGRAM: Final = Row(
             Kind.STATES,
             values=UP,
             steps=_GOOD_FROM_ONE,
+            width=12,
         ),
         Panel(
             "Troubles of the program",
@@ -177,6 +182,7 @@ PROGRAM: Final = Row(
             last=True,
             decimals=0,
             steps=((0.0, COLOURS["passed"]), (1.0, COLOURS["limit"])),
+            width=12,
         ),
         Panel(
             "Versions and configuration",
@@ -184,12 +190,13 @@ PROGRAM: Final = Row(
             "Proxies with the same revision have the same configuration.",
             "none",
             (
-                Query(_with_version(f"scopegate_connections{{{AT}}}"), "Connections"),
                 Query(_with_version(f"scopegate_config_last_reload_successful{{{AT}}}"), "Last load worked"),
                 Query(_with_version(f"1000 * scopegate_config_last_reload_success_timestamp_seconds{{{AT}}}"), "Loaded", "dateTimeFromNow"),
             ),
             Kind.TABLE,
             labels=("instance", "version", "revision"),
+            width=24,
+            height=5,
         ),
     ),
 )

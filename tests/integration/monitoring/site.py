@@ -60,7 +60,7 @@ def _client(name: str, **more: object) -> Json:
 
 @dataclass
 class Site:
-    """Everything that runs, and the apps that use it. `turns` counts calls of RingCentral's apps; `login` is what one of them logs in as."""
+    """Everything that runs, and the apps that use it. `login` is what the app logs in as, `turns` how often it did."""
 
     house: House
     ringcentral: RingCentralSimulator
@@ -99,8 +99,8 @@ class Site:
     async def call_ringcentral(self) -> None:
         """Two apps; one lacks a scope, and is now and then answered with trouble."""
         self.turns += 1
-        reader = await self._log_in(APP, "ringcentral", self.login)
-        archiver = await self._log_in(ARCHIVER, "ringcentral", "demo-archiver")
+        reader = await self.log_in(APP, "ringcentral", self.login)
+        archiver = await self.log_in(ARCHIVER, "ringcentral", "demo-archiver")
         for target in (ACCOUNT, CALL_LOG, f"{ACCOUNT}/extension/~/message-store", f"{ACCOUNT}/something-new"):
             await self._get(APP, f"/ringcentral{target}", reader)
         for target in (CALL_LOG, f"{ACCOUNT}/recording/500001", CALL_LOG):
@@ -114,8 +114,8 @@ class Site:
 
     async def call_trial(self) -> None:
         """In shadow, under a catalogue with two wrong rows: denials that would be wrong, and refusals that were missed."""
-        reader = await self._log_in(APP, "trial", "demo-reader")
-        archiver = await self._log_in(APP, "trial", "demo-archiver")
+        reader = await self.log_in(APP, "trial", "demo-reader")
+        archiver = await self.log_in(APP, "trial", "demo-archiver")
         for target, token in ((CALL_LOG, reader), (MISREAD, archiver), (f"{ACCOUNT}/recording/500001", reader), (ACCOUNT, reader)):
             await self._get(APP, f"/trial{target}", token)
 
@@ -148,14 +148,15 @@ class Site:
         await reader.read()
         writer.close()
 
-    async def _log_in(self, client: str, mount: str, app: str) -> str:
+    async def log_in(self, client: str, mount: str, app: str) -> str:
+        """Log in to a simulated RingCentral through the proxy; return the token."""
         form = {"grant_type": JWT_GRANT, "assertion": "demo-jwt-amy"}
         return await self._post(client, f"/{mount}/restapi/oauth/token", form, basic(app, f"{app}-secret"))
 
     async def _log_in_past_the_proxy(self) -> str:
         form = {"grant_type": JWT_GRANT, "assertion": "demo-jwt-amy"}
         target = f"{self.ringcentral.base_url}/restapi/oauth/token"
-        headers = basic("demo-reader", "demo-reader-secret")
+        headers = basic(self.login, f"{self.login}-secret")
         async with aiohttp.ClientSession() as session, session.post(target, data=form, headers=headers) as answer:
             return str((await answer.json())["access_token"])
 
@@ -194,7 +195,9 @@ async def open_site(directory: Path) -> AsyncIterator[Site]:
         stack.push_async_callback(app.stop, 0.0)
         workers = await stack.enter_async_context(serving(_second(directory, ringcentral), "--workers", "2"))
         session = await stack.enter_async_context(_session())
-        encrypted = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=authority.client())))
+        encrypted = await stack.enter_async_context(
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=authority.client(), force_close=True))
+        )
         yield Site(House(app, {simulator.vendor: simulator for simulator in simulators}, session), ringcentral, workers, encrypted)
 
 

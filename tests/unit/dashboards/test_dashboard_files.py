@@ -16,7 +16,7 @@ from tests.promql import names, selectors
 from tests.unit.docs.pages import DOCS, anchors, code, codes, read, rows
 from tools.dashboards.all import DASHBOARDS
 from tools.dashboards.grafana import written
-from tools.dashboards.page import with_tables
+from tools.dashboards.page import with_sections
 from tools.dashboards.panels import COLUMNS
 
 BOARDS: Final = dict(boards())
@@ -39,7 +39,7 @@ def test_the_files_are_what_the_tool_writes() -> None:
 
 def test_the_page_describes_every_panel() -> None:
     page = read("reference/dashboards.md")
-    assert with_tables(page, DASHBOARDS) == page, "run `make dashboards`"
+    assert with_sections(page, DASHBOARDS) == page, "run `make dashboards`"
 
 
 def test_there_are_the_four_dashboards() -> None:
