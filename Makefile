@@ -97,7 +97,8 @@ chart: $(VENV)/.development ## renew what the chart copies: the schema of the co
 # The modules that every request passes through, compiled by mypyc: the same sources, the same tests, less CPU.
 HOT := gate judge repeats locator token_reader ruling answers closing headers response_headers identifiers trace_context policy clients targets \
 	grants wire/turn wire/download wire/upstream wire/downstream wire/heads wire/channel wire/pool wire/sockets \
-	telemetry/decision_log telemetry/recorders telemetry/recent telemetry/exchange telemetry/metrics
+	telemetry/decision_log telemetry/grants_lines telemetry/line_writer telemetry/recorders telemetry/recent telemetry/exchange \
+	telemetry/metrics telemetry/histogram usage usage_rows scores score_rows proposals
 
 compiled: $(VENV)/.development ## compile the hot path into build/compiled (needs a C compiler; half a minute)
 	@rm -rf build/compiled && mkdir -p build/compiled && cp -r proxy config build/compiled/ && printf '[mypy]\n' > build/compiled/mypy.ini

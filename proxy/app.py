@@ -201,6 +201,7 @@ class App:
             rewrites=self._rewrites,
             certificates=self._certificates,
             discoveries=self._discoveries,
+            repeat=self._recorders.repeat,
             app_tokens=None if self._identity is None else self._identity.tokens,
         )
 

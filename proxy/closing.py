@@ -6,7 +6,7 @@ No I/O of its own. A bug while learning is counted and harms nobody; the record 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from proxy.bodies import decode_body
 from proxy.errors import TRANSPORT_REASONS, UPSTREAM_REASONS
@@ -14,7 +14,7 @@ from proxy.gate import Gate
 from proxy.model import NOTHING_KNOWN, Deny, Indeterminate, NotApplicable, Permit
 from proxy.prediction import predict
 from proxy.ruling import Mount, Ruling
-from proxy.telemetry.exchange import Actual, Exchange, Outcome, Predicted, ResponseKind
+from proxy.telemetry.exchange import LIKE, Actual, Exchange, Outcome, Predicted, Repetition, ResponseKind, likeness
 from proxy.vendors.base import Lacks, Seen, Verdict, plain_kind
 
 _PREDICTED: Final = {
@@ -37,28 +37,51 @@ _ACTUAL: Final = {
 LEARNING_ERROR: Final = "learning_error"
 _OK: Final = ResponseKind.OK
 _ACCEPTED: Final = Actual.ACCEPTED
+_NOT_ASKED: Final = ResponseKind.NONE
+_NOT_SENT: Final = Actual.NOT_SENT
+_DENIED: Final = Outcome.DENIED
 
 
-class Result(NamedTuple):
+class Result:
     """What became of a request. Bodies are the bounded copies as they passed, None where none was taken. Times in seconds."""
 
-    status: int
-    answered_by: str
-    fault: str = ""
-    request_bytes: int = 0
-    response_bytes: int = 0
-    duration: float = 0.0
-    vendor_duration: float = 0.0
-    request_body: bytes | None = None
-    response_body: bytes | None = None
-    content_encoding: bytes = b""
-    content_type: bytes = b""
+    __slots__ = (
+        "answered_by", "content_encoding", "content_type", "duration", "fault", "request_body", "request_bytes", "response_body",
+        "response_bytes", "status", "vendor_duration",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        status: int,
+        answered_by: str,
+        fault: str = "",
+        request_bytes: int = 0,
+        response_bytes: int = 0,
+        duration: float = 0.0,
+        vendor_duration: float = 0.0,
+        request_body: bytes | None = None,
+        response_body: bytes | None = None,
+        content_encoding: bytes = b"",
+        content_type: bytes = b"",
+    ) -> None:
+        self.status = status
+        self.answered_by = answered_by
+        self.fault = fault
+        self.request_bytes = request_bytes
+        self.response_bytes = response_bytes
+        self.duration = duration
+        self.vendor_duration = vendor_duration
+        self.request_body = request_body
+        self.response_body = response_body
+        self.content_encoding = content_encoding
+        self.content_type = content_type
 
 
 class Closer:
     """Closes rulings. `record` is given every `Exchange`; `limit` bounds what a body may grow to when decoded, in bytes.
 
     `revision` names the configuration by which was decided.
+    Where there is a `repeat`, it is given those that are like one that was recorded before, in place of `record`.
     """
 
     def __init__(
@@ -68,10 +91,12 @@ class Closer:
         on_bug: Callable[[BaseException], None],
         limit: int,
         revision: str = "",
+        repeat: Callable[[Repetition], None] | None = None,
     ) -> None:
         self._revision = revision
         self._gate = gate
         self._record = record
+        self._repeat = repeat
         self._on_bug = on_bug
         self._limit = limit
 
@@ -97,14 +122,27 @@ class Closer:
             and not ruling.fault
             and type(ruling.prediction) is Permit
         ):
-            self._record(_exchange(ruling, result, _OK, _ACCEPTED, _memo(ruling, result.status), self._revision))
+            self._record_ordinary(ruling, result, _OK, _ACCEPTED)
+        elif ruling.outcome is _DENIED and result.answered_by == "proxy" and not (result.fault or ruling.fault):
+            self._record_ordinary(ruling, result, _NOT_ASKED, _NOT_SENT)
+        else:
+            kind, actual = self._judge(ruling, result)
+            exchange = _exchange(ruling, result, kind, actual, None, self._revision)
+            if ruling.refused_for or ruling.overtaken:
+                exchange = exchange._replace(refused_for=ruling.refused_for, overtaken=ruling.overtaken)
+            self._record(exchange)
+
+    def _record_ordinary(self, ruling: Ruling, result: Result, kind: ResponseKind, actual: Actual) -> None:
+        """Record what taught nothing: as one more like an earlier one where the ruling is known to repeat."""
+        memo = _memo(ruling, result.status)
+        like: Exchange | None = None if memo is None else memo.get(LIKE)
+        if memo is not None and like is not None and self._repeat is not None:
+            self._repeat(_repetition(ruling, result, like, memo))
             return
-        kind, actual = self._judge(ruling, result)
-        memo = _memo(ruling, result.status) if ruling.outcome is Outcome.DENIED and not (result.fault or ruling.fault) else None
         exchange = _exchange(ruling, result, kind, actual, memo, self._revision)
-        if ruling.refused_for or ruling.overtaken:
-            exchange = exchange._replace(refused_for=ruling.refused_for, overtaken=ruling.overtaken)
         self._record(exchange)
+        if memo is not None:
+            memo[LIKE] = likeness(exchange)
 
     def learn(self, ruling: Ruling, result: Result) -> tuple[ResponseKind, Actual]:
         """Learn from an answer that was seen elsewhere and reported, and record nothing; say what the vendor did."""
@@ -191,6 +229,24 @@ def _memo(ruling: Ruling, status: int) -> dict[object, Any] | None:
     if memo is None:
         memo = ruling.memos[status] = {}
     return memo
+
+
+def _repetition(ruling: Ruling, result: Result, like: Exchange, memo: dict[object, Any]) -> Repetition:
+    target = ruling.target
+    return Repetition(
+        like,
+        memo,
+        ruling.knowledge,
+        ruling.decision_id,
+        ruling.request_id,
+        ruling.started_at,
+        target.path if target is not None else "",
+        ruling.peer.address,
+        result.request_bytes,
+        result.response_bytes,
+        result.duration,
+        result.vendor_duration,
+    )
 
 
 def _exchange(

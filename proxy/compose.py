@@ -26,7 +26,7 @@ from proxy.rate_budget import RateBudget, RateFields
 from proxy.ruling import Mount
 from proxy.sampling import DenialSample
 from proxy.settings import ClientSettings, Loaded, Origin, Settings, VendorSettings, VerifySettings, allowances, implications, upstream_tls
-from proxy.telemetry.exchange import Exchange
+from proxy.telemetry.exchange import Exchange, Repetition
 from proxy.trace_context import Traces
 from proxy.vendors.registry import make_vendor
 from proxy.wire import pool
@@ -72,6 +72,8 @@ class Parts:
     certificates: Certificates = field(default_factory=Certificates)
     discoveries: Discoveries = field(default_factory=Discoveries)
     app_tokens: AppTokens | None = None
+    repeat: Callable[[Repetition], None] | None = None
+    """Is told of exchanges like an earlier one, in place of `record`."""
     make_sample: Callable[..., DenialSample] = lambda _, *rules: DenialSample(*rules)
     """Makes the sample of a vendor's denials: its name, then what `DenialSample` takes."""
 
@@ -85,7 +87,7 @@ def build_service(loaded: Loaded, parts: Parts) -> Service:
     clocks, clients = parts.gate_clocks or parts.clocks, _clients(settings.clients)
     traces = Traces(parts.random_bytes, told=settings.tracing.pass_to_vendor)
     gate = Gate(mounts, clients, parts.fingerprinter, clocks, parts.make_id, traces, parts.on_bug, parts.app_tokens)
-    closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes, loaded.revision)
+    closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes, loaded.revision, parts.repeat)
     rates = {mount.vendor.name: mount.vendor.rate_fields for mount in mounts}
     channels = {name: _channel(name, vendor, limits, parts, rates[name]) for name, vendor in settings.vendors.items()}
     return Service(parts.loop, parts.clocks.now, gate, closer, MappingProxyType(channels), limits, parts.rewrites)

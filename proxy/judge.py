@@ -55,6 +55,8 @@ class Judge:
     def __init__(self, moment: Callable[[], Moment], on_bug: Callable[[BaseException], None]) -> None:
         self._moment = moment
         self._on_bug = on_bug
+        self._era = object()
+        """Marks what belongs to this judge in the scratch space of what is known of a token, which outlives it."""
 
     def leave_alone(self, ruling: Ruling) -> None:
         """Decide nothing. Whoever learns from the answer must still know which resources it is about."""
@@ -158,8 +160,20 @@ class Judge:
             assert ruling.mount is not None
             ruling.reason = denial_reason(ruling.mount.vendor, prediction, ruling.knowledge)
         else:
+            if type(prediction) is Permit:
+                self._share_memos(ruling, prediction)
             return ruling
         return self._refuse_or_shadow(ruling, verdict, forwards)
+
+    def _share_memos(self, ruling: Ruling, permit: Permit) -> None:
+        """Let recorders remember what all requests of an app with this token and operation have in common."""
+        knowledge = ruling.knowledge
+        if knowledge is not None and ruling.resources is NO_RESOURCES:
+            key = (self._era, permit.operation, ruling.effective_method, ruling.client.name)
+            memos = knowledge.memo.get(key)
+            if memos is None:
+                memos = knowledge.memo[key] = {}
+            ruling.memos = memos
 
     def _is_not_enforced(self, ruling: Ruling, deny: Deny) -> bool:
         """Say whether this denial is forwarded and scored: its operation was put back to shadow, or it is one of the sample."""

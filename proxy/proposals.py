@@ -19,7 +19,7 @@ from proxy.prediction import WHOLE_RESOURCE
 from proxy.score_rows import requirement_digest
 from proxy.scores import Rules
 from proxy.scoring import Score, score
-from proxy.telemetry.exchange import Actual, Exchange
+from proxy.telemetry.exchange import Actual, Exchange, Repetition
 from proxy.telemetry.labels import Reading
 
 MAX_PROPOSALS: Final = 2_000
@@ -131,6 +131,12 @@ class Proposals:
             found = contradiction(exchange, self._implied(exchange.vendor))
             if found is not None:
                 self._note(found, exchange)
+
+    def repeat(self, repetition: Repetition) -> None:
+        """Look at one more exchange like an earlier one; what the vendor was not asked contradicts nothing."""
+        like = repetition.like
+        if like.actual is Actual.REFUSED_PERMISSION or (type(like.prediction) is Deny and like.actual is not Actual.NOT_SENT):
+            self.record(repetition.exchange())
 
     def _implied(self, vendor: str) -> Mapping[str, frozenset[str]]:
         rules = self._rules.get(vendor)

@@ -40,6 +40,9 @@ class Repeats:
             return
         if head.rulings is None or head.rulings[0] is not self or len(head.rulings[1]) >= MAX_KEPT_RULINGS:
             head.rulings = (self, {})
+        if (method, raw_target) not in head.rulings[1]:  # most targets come once, and a copy costs more than a mark
+            head.rulings[1][method, raw_target] = None
+            return
         kept = ruling.again("", 0.0)
         kept.memos = kept.memos if kept.memos is not None else {}
         head.rulings[1][method, raw_target] = kept

@@ -38,9 +38,8 @@ class DenialSample:
 
     def _spend(self) -> bool:
         now = self._now()
-        self._left = min(self._most, self._left + (now - self._filled_at) * self._per_second)
-        self._filled_at = now
-        if self._left < 1.0:
-            return False
-        self._left -= 1.0
+        left = min(self._most, self._left + (now - self._filled_at) * self._per_second)
+        if left < 1.0:
+            return False  # and nothing is noted: several processes then round alike, however often each was asked
+        self._left, self._filled_at = left - 1.0, now
         return True

@@ -28,7 +28,7 @@ from proxy.score_rows import (
     totals,
 )
 from proxy.scoring import CAUSES, NOT_SCORED, SCORES, Cause, Score, is_deniable, score
-from proxy.telemetry.exchange import Actual, Exchange, Outcome
+from proxy.telemetry.exchange import Actual, Exchange, Outcome, Repetition
 
 MAX_ROWS: Final = 20_000
 """Rows kept (about 1 KB each): clients times operations with traffic."""
@@ -45,12 +45,13 @@ class Rules(NamedTuple):
     implied_by: Implied
 
 
-class _Cell(NamedTuple):
+class _Cell:
     """Where one kind of exchange is counted."""
 
-    row: Row | None
-    score: int
-    cause: int
+    def __init__(self, row: Row | None, score: int, cause: int) -> None:
+        self.row = row
+        self.score = score
+        self.cause = cause
 
 
 _FALSE_AT: Final = _SCORE_AT[Score.FALSE_DENIAL]
@@ -100,16 +101,26 @@ class Scores:
         row = cell.row
         if row is None:
             return
+        if cell.score == _FALSE_AT:
+            self._prove_false(exchange, row)
+        self._count(cell, row, exchange.started_at)
+
+    def repeat(self, repetition: Repetition) -> None:
+        """Score one more exchange like an earlier one."""
+        cell: _Cell | None = repetition.memo.get(self._era)
+        if cell is None or cell.score == _FALSE_AT:
+            self.record(repetition.exchange())
+        elif cell.row is not None:
+            self._count(cell, cell.row, repetition.started_at)
+
+    def _count(self, cell: _Cell, row: Row, at: float) -> None:
         row.counts[cell.score] += 1
         if cell.cause >= 0:
             row.causes[cell.cause] += 1
-        at = exchange.started_at
         if at > row.last:
             row.last = at
         elif at < row.first:
             row.first = at
-        if cell.score == _FALSE_AT:
-            self._prove_false(exchange, row)
         if at >= row.save_at:
             self._keep(row, at)
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from proxy.evidence import NOWHERE, SAVE_EVERY_S, Sink
 from proxy.grants import Knowledge
 from proxy.model import OPERATION_SCOPE_PREFIX, Grants, Named, Resources, Source
-from proxy.telemetry.exchange import Actual, Exchange
+from proxy.telemetry.exchange import Actual, Exchange, Repetition
 from proxy.telemetry.labels import NO_VENDOR
 from proxy.usage_rows import DAY_S, Granted, RowKind, UsageKey, UsageRow, decode_row
 
@@ -87,18 +87,31 @@ class UsageLedger:
     def record(self, exchange: Exchange) -> None:
         """Take note of one exchange."""
         memo = exchange.memo
-        row = memo.get(self) if memo is not None else None
+        row: UsageRow | None = memo.get(self) if memo is not None else None
         if row is None or not row.live:
             row = self._row(exchange)
             if memo is not None:
                 memo[self] = row
-        at = exchange.started_at
+        if self._use(row, exchange.started_at):
+            self.on_use(exchange)
+
+    def repeat(self, repetition: Repetition) -> None:
+        """Take note of one more exchange like an earlier one."""
+        row: UsageRow | None = repetition.memo.get(self)
+        if row is None or not row.live:
+            self.record(repetition.exchange())
+        elif self._use(row, repetition.started_at):
+            self.on_use(repetition.exchange())
+
+    def _use(self, row: UsageRow, at: float) -> bool:
+        """Count in a row; say whether it was looked at for the first time in a while."""
         row.count += 1
         if at > row.last:  # noqa: PLR1730 - calling max() costs more
             row.last = at
-        if not row.quiet_from <= at < row.quiet_until:
-            self._look(row, at)
-            self.on_use(exchange)
+        if row.quiet_from <= at < row.quiet_until:
+            return False
+        self._look(row, at)
+        return True
 
     def _row(self, exchange: Exchange) -> UsageRow:
         """Return the row in which an exchange counts."""

@@ -34,13 +34,13 @@ import json
 import time
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from proxy.credentials import Secret
-from proxy.telemetry.exchange import Actual, Exchange, Outcome, Predicted
-from proxy.telemetry.grants_lines import GrantsLines
+from proxy.telemetry.exchange import Actual, Exchange, Outcome, Predicted, Repetition
+from proxy.telemetry.grants_lines import FOREVER, GrantsLines
 
 MAX_PATH: Final = 256
 FINGERPRINT_DIGITS: Final = 12
@@ -55,6 +55,7 @@ _PARENT: Final = ',"parent_span_id":"%s"'
 _FINGERPRINT: Final = ',"fingerprint":"%s"}\n'
 _DELETE: Final = 0x7F
 _NEWLINE: Final = orjson.OPT_APPEND_NEWLINE
+_THOUSANDTHS: Final = tuple(f".{number:03d}" for number in range(1000))
 _MILLISECONDS: Final = tuple(f".{number:03d}Z" for number in range(1000))
 
 _LEVELS: Final = dict.fromkeys(Outcome, "info") | {Outcome.UPSTREAM_ERROR: "warning", Outcome.INTERNAL_ERROR: "error"}
@@ -80,12 +81,39 @@ class DecisionLog:
         self._put(self._encode(exchange))
 
 
+class JsonLog(DecisionLog):
+    """A log of JSON lines, which knows most of a line already where an exchange repeats."""
+
+    def __init__(self, lines: JsonLines, put: Callable[[bytes], None], grants: GrantsLines | None = None) -> None:
+        super().__init__(lines, put, grants)
+        self._lines = lines
+
+    def repeat(self, repetition: Repetition) -> None:
+        """Log one more exchange like an earlier one."""
+        line = self._lines.repeated(repetition)
+        if line is None:
+            self.record(repetition.exchange())
+        else:
+            self._put(line)
+
+
+class _Known:
+    """What the lines of exchanges that repeat have in common: how they begin, how they end, and until when that is so."""
+
+    def __init__(self, words: str, end: str, since: float, until: float) -> None:
+        self.words = words
+        self.end = end
+        self.since = since
+        self.until = until
+        self.path = ""
+
+
 def decision_log(*, text: bool, put: Callable[[bytes], None], key: Secret) -> DecisionLog:
     """Return a log of one-liners for people, or of JSON. `key` hides the names of resources; a new one for each run will do."""
     if text:
         return DecisionLog(TextLines(), put)
     grants = GrantsLines(key)
-    return DecisionLog(JsonLines(grants), put, grants)
+    return JsonLog(JsonLines(grants), put, grants)
 
 
 class JsonLines:
@@ -104,7 +132,40 @@ class JsonLines:
         """Return one line of printable ASCII."""
         line = self._line(exchange, self._clock(exchange.started_at))
         told = "" if self._grants is None else self._grants.members(exchange)
+        if exchange.memo is not None:
+            self._know(exchange, exchange.memo, told)
         return b"%b%b}\n" % (line[:-2], told.encode("ascii")) if told else line
+
+    def _know(self, exchange: Exchange, memo: dict[object, Any], told: str) -> None:
+        """Remember what the lines of exchanges like this one have in common, until the set of grants must be told anew."""
+        words = self._encoded_words(exchange)
+        if not words.isascii() or _DELETE in words:
+            return
+        fingerprint = f',"fingerprint":"{exchange.fingerprint[:FINGERPRINT_DIGITS]}"' if exchange.fingerprint else ""
+        since, until = (-FOREVER, FOREVER) if self._grants is None else self._grants.told_until(exchange)
+        memo[self] = _Known(words.decode("ascii"), f"{fingerprint}{told}}}\n", since, until)
+
+    def repeated(self, repetition: Repetition) -> bytes | None:
+        """Return one line for an exchange like an earlier one; None where it must be written with more care."""
+        known: _Known | None = repetition.memo.get(self)
+        at, path = repetition.started_at, repetition.path
+        if known is None or not known.since <= at < known.until:
+            return None
+        if path is not known.path:
+            if len(path) > MAX_PATH or not path.isascii() or not path.isprintable() or '"' in path or "\\" in path:
+                return None
+            known.path = path
+        identifier, request = repetition.decision_id, repetition.request_id
+        if request is not identifier and not (request.isascii() and request.isalnum()):
+            return None
+        duration, vendor = repetition.duration, repetition.vendor_duration
+        line = (
+            f'{known.words},"ts":"{self._clock(at)}","decision_id":"{identifier}","request_id":"{request}","path":"{path}"'
+            f',"request_bytes":{repetition.request_bytes},"response_bytes":{repetition.response_bytes}'
+            f',"duration_ms":{_milliseconds(duration)},"vendor_ms":{_milliseconds(vendor)}'
+            f',"overhead_ms":{_milliseconds(duration - vendor)}{known.end}'
+        )
+        return line.encode("ascii")
 
     def _line(self, exchange: Exchange, ts: str) -> bytes:
         if exchange.request_id.replace("-", "").isalnum() and exchange.path and len(exchange.path) <= MAX_PATH:
@@ -135,14 +196,8 @@ class JsonLines:
         return line if line.isascii() and _DELETE not in line else _ascii_json(as_members(exchange, ts))
 
     def _encoded_words(self, exchange: Exchange) -> bytes:
-        memo = exchange.memo
-        words: bytes | None = memo.get(self) if memo is not None else None
-        if words is None:
-            key = _words_of(exchange)
-            words = self._words.get(key) or self._remember(key, exchange)
-            if memo is not None:
-                memo[self] = words
-        return words
+        key = _words_of(exchange)
+        return self._words.get(key) or self._remember(key, exchange)
 
     def _remember(self, key: tuple[object, ...], exchange: Exchange) -> bytes:
         if len(self._words) >= self._max:
@@ -154,6 +209,14 @@ class JsonLines:
             encoded = _ascii_json(members).rstrip()
         words = self._words[key] = encoded[:-1]
         return words
+
+
+def _milliseconds(seconds: float) -> str:
+    """Return a duration in milliseconds with three decimals; far cheaper than formatting a float."""
+    micros = int(seconds * 1e6 + 0.5)
+    if micros < 0:
+        return f"-{_milliseconds(-seconds)}"
+    return f"{micros // 1000}{_THOUSANDTHS[micros % 1000]}"
 
 
 def _ascii_json(members: dict[str, object]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from proxy.grants import Knowledge
 from proxy.model import NO_RESOURCES, Prediction, Resources
@@ -128,3 +128,71 @@ class Exchange(NamedTuple):
     """The scope that the vendor's refusal names, as it was learned; "" where it names none."""
     overtaken: bool = False
     """Whether what is known of the token changed before an acceptance came, so that the request would not be denied any more."""
+
+
+LIKE: Final = "exchange"
+"""The key of the earlier exchange in recorders' scratch space."""
+
+
+class Repetition:
+    """One more exchange that differs from an earlier one in nothing but what stands here. Units as in `Exchange`.
+
+    `like` is the earlier one without what it would keep alive (`memo` and `knowledge` are None in it); `memo` is never None.
+    """
+
+    __slots__ = (
+        "_exchange", "decision_id", "duration", "knowledge", "like", "memo", "path", "peer", "request_bytes", "request_id",
+        "response_bytes", "started_at", "vendor_duration",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        like: Exchange,
+        memo: dict[object, Any],
+        knowledge: Knowledge | None,
+        decision_id: str,
+        request_id: str,
+        started_at: float,
+        path: str,
+        peer: str,
+        request_bytes: int,
+        response_bytes: int,
+        duration: float,
+        vendor_duration: float,
+    ) -> None:
+        self.like = like
+        self.memo = memo
+        self.knowledge = knowledge
+        self.decision_id = decision_id
+        self.request_id = request_id
+        self.started_at = started_at
+        self.path = path
+        self.peer = peer
+        self.request_bytes = request_bytes
+        self.response_bytes = response_bytes
+        self.duration = duration
+        self.vendor_duration = vendor_duration
+        self._exchange: Exchange | None = None
+
+    def exchange(self) -> Exchange:
+        """Return it written out; the same one every time."""
+        if self._exchange is None:
+            self._exchange = self.like._replace(
+                memo=self.memo,
+                knowledge=self.knowledge,
+                decision_id=self.decision_id,
+                request_id=self.request_id,
+                started_at=self.started_at,
+                path=self.path,
+                peer=self.peer,
+                request_bytes=self.request_bytes,
+                response_bytes=self.response_bytes,
+                duration=self.duration,
+                vendor_duration=self.vendor_duration,
+            )
+        return self._exchange
+
+
+def likeness(exchange: Exchange) -> Exchange:
+    """Return an exchange as later ones that repeat it refer to it."""
+    return exchange._replace(memo=None, knowledge=None)

@@ -21,6 +21,7 @@ REPEAT_S: Final = 900.0
 """After how many seconds a set of grants is told anew: whoever keeps only the newest files of a log still has it."""
 MAX_TOLD: Final = 10_000
 _DIGITS: Final = 16
+FOREVER: Final = float("inf")
 
 
 class GrantsLines:
@@ -49,6 +50,13 @@ class GrantsLines:
             self._told.clear()
         self._told[name] = exchange.started_at
         return b'{"event":"grants","level":"info"%b,%b\n' % (name.encode(), self._content(exchange.vendor, knowledge)[1:])
+
+    def told_until(self, exchange: Exchange) -> tuple[float, float]:
+        """Return between which moments (seconds since the epoch) the set of grants need not be told again."""
+        if exchange.knowledge is None:
+            return -FOREVER, FOREVER
+        last = self._told.get(self._reference(exchange.vendor, exchange.knowledge), -FOREVER)
+        return last, last + REPEAT_S
 
     def _reference(self, vendor: str, knowledge: Knowledge) -> str:
         text: str | None = knowledge.memo.get(self)

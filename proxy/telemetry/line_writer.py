@@ -34,9 +34,10 @@ class LineWriter:
         self._awake = False
         self._wake = threading.Event()
         self._closing = threading.Event()
+        self._closed = False
         self._dropped = {"queue_full": 0, "closed": 0, "sink_error": 0}
-        self._thread = threading.Thread(target=self._run, name="scopegate-decision-log", daemon=True)
-        self._thread.start()
+        self._runner = threading.Thread(target=self._run, name="scopegate-decision-log", daemon=True)
+        self._runner.start()
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -46,7 +47,7 @@ class LineWriter:
     def put(self, line: bytes) -> None:
         """Queue one line, its newline included; drop and count it where the queue is full or closed."""
         full = len(self._lines) >= self._max_lines or self._bytes_in - self._bytes_out + len(line) > self._max_bytes
-        if full or self._closing.is_set():
+        if full or self._closed:
             self._dropped["queue_full" if full else "closed"] += 1
             return
         self._lines.append(line)
@@ -57,9 +58,10 @@ class LineWriter:
 
     def close(self, timeout: float = 2.0) -> None:
         """Write what is queued, for at most `timeout` seconds; what a blocked sink did not take by then is counted as dropped."""
+        self._closed = True
         self._closing.set()
         self._wake.set()
-        self._thread.join(timeout)
+        self._runner.join(timeout)
         while self._lines:  # the thread may still be taking lines, so each is either its own or ours
             try:
                 self._lines.popleft()
@@ -69,8 +71,8 @@ class LineWriter:
 
     def wait_closed(self, timeout: float) -> bool:
         """Wait for at most `timeout` seconds until the thread has ended; say whether it has."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        self._runner.join(timeout)
+        return not self._runner.is_alive()
 
     def readings(self) -> tuple[Reading, ...]:
         """Return the metrics of the log itself."""

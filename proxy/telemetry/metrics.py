@@ -6,14 +6,13 @@ Not thread-safe by design: `record` and `snapshot` belong to the event loop; a s
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from proxy.telemetry.exchange import Exchange, Outcome, ResponseKind
+from proxy.telemetry.exchange import Exchange, Outcome, Repetition, ResponseKind
 from proxy.telemetry.histogram import OVERHEAD_BOUNDS, REQUEST_BOUNDS, VENDOR_BOUNDS, Histogram
 from proxy.telemetry.labels import NO_VENDOR, ROW_INDEXES, UNKNOWN, KnownLabels, Reading, Row, Together, Values
 
@@ -39,12 +38,13 @@ class ConfigState(NamedTuple):
     last_reload_ok: bool = True
 
 
-class _Cell(NamedTuple):
+class _Cell:
     """Where the exchanges of one combination are counted: the position in the list of counts, and the histograms."""
 
-    position: int
-    requests: Histogram
-    vendor: Histogram | None
+    def __init__(self, position: int, requests: Histogram, vendor: Histogram | None) -> None:
+        self.position = position
+        self.requests = requests
+        self.vendor = vendor
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,25 +92,29 @@ class Metrics:
     def record(self, exchange: Exchange) -> None:
         """Count one exchange."""
         memo = exchange.memo
-        cell = memo.get(self) if memo is not None else None
+        cell: _Cell | None = memo.get(self) if memo is not None else None
         if cell is None:
             key = _row_of(exchange)
             cell = self._cells.get(key) or self._cell(key)
             if memo is not None:
                 memo[self] = cell
-        position, requests, vendor = cell
-        self._counts[position] += 1
-        duration, vendor_duration = exchange.duration, exchange.vendor_duration
-        # `Histogram.observe`, thrice, without the calls: they cost more than what they do.
-        requests.counts[bisect_left(requests.bounds, duration)] += 1
-        requests.total += duration
-        if vendor is not None:
-            vendor.counts[bisect_left(vendor.bounds, vendor_duration)] += 1
-            vendor.total += vendor_duration
-        own, overhead = duration - vendor_duration, self._overhead
-        own = own if own > 0.0 else 0.0  # noqa: FURB136 - calling max() costs more
-        overhead.counts[bisect_left(overhead.bounds, own)] += 1
-        overhead.total += own
+        self._count(cell, exchange.duration, exchange.vendor_duration)
+
+    def repeat(self, repetition: Repetition) -> None:
+        """Count one more exchange like an earlier one."""
+        cell: _Cell | None = repetition.memo.get(self)
+        if cell is None:
+            self.record(repetition.exchange())
+        else:
+            self._count(cell, repetition.duration, repetition.vendor_duration)
+
+    def _count(self, cell: _Cell, duration: float, vendor_duration: float) -> None:
+        self._counts[cell.position] += 1
+        cell.requests.observe(duration)
+        if cell.vendor is not None:
+            cell.vendor.observe(vendor_duration)
+        own = duration - vendor_duration
+        self._overhead.observe(own if own > 0.0 else 0.0)  # noqa: FURB136 - calling max() costs more
 
     def _cell(self, key: _Key) -> _Cell:
         """Return the cell of a combination not seen before; past the limit, that of the same one without operation and scope."""

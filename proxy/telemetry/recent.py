@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Final
 
-from proxy.telemetry.exchange import Exchange
+from proxy.telemetry.exchange import Exchange, Repetition
 
 RECENT_EXCHANGES: Final = 1000
 
@@ -37,7 +37,7 @@ class Recent:
     """A ring of the last `size` exchanges. Recording costs one append; looking up walks the ring."""
 
     def __init__(self, size: int = RECENT_EXCHANGES) -> None:
-        self._ring: deque[Exchange] = deque(maxlen=size)
+        self._ring: deque[Exchange | Repetition] = deque(maxlen=size)
 
     def __len__(self) -> int:
         return len(self._ring)
@@ -46,15 +46,24 @@ class Recent:
         """Remember one exchange; the oldest one goes."""
         self._ring.append(exchange)
 
+    def repeat(self, repetition: Repetition) -> None:
+        """Remember one more exchange like an earlier one; it is written out when somebody asks."""
+        self._ring.append(repetition)
+
     def get(self, decision_id: str) -> Exchange | None:
         """Return the exchange with this decision id, or None where it is unknown or too long ago."""
-        return next((exchange for exchange in reversed(self._ring) if exchange.decision_id == decision_id), None)
+        return next((_whole(item) for item in reversed(self._ring) if item.decision_id == decision_id), None)
 
     def find(self, wanted: Filter = EVERYTHING, limit: int = 100) -> tuple[Exchange, ...]:
         """Return at most `limit` exchanges that match, the newest first."""
         return tuple(islice(self._matching(wanted.wanted()), limit))
 
     def _matching(self, wanted: Mapping[int, str]) -> Iterator[Exchange]:
-        for exchange in reversed(self._ring):
-            if all(exchange[position] == value for position, value in wanted.items()):
-                yield exchange
+        for item in reversed(self._ring):
+            like = item.like if isinstance(item, Repetition) else item
+            if all(like[position] == value for position, value in wanted.items()):
+                yield _whole(item)
+
+
+def _whole(item: Exchange | Repetition) -> Exchange:
+    return item.exchange() if isinstance(item, Repetition) else item

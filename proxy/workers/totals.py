@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from proxy.telemetry.exchange import Actual, CacheResult, Decision, Outcome, Predicted, ResponseKind
-from proxy.telemetry.histogram import OVERHEAD_BOUNDS, REQUEST_BOUNDS, VENDOR_BOUNDS, Histogram
+from proxy.telemetry.histogram import OVERHEAD_BOUNDS, REQUEST_BOUNDS, VENDOR_BOUNDS, Histogram, restored
 from proxy.telemetry.labels import Reading, Row, Together
 from proxy.telemetry.metrics import Snapshot
 
@@ -136,9 +136,7 @@ def snapshot_with(totals: Totals, own: Snapshot) -> Snapshot:
 
 
 def _histogram(bounds: tuple[float, ...], spread: Spread) -> Histogram:
-    histogram = Histogram(bounds)
-    histogram.counts, histogram.total = list(spread.counts), spread.total
-    return histogram
+    return restored(bounds, list(spread.counts), spread.total)
 
 
 def _reading(name: str, figures: Figures) -> Reading:
