@@ -240,6 +240,7 @@ def _repetition(ruling: Ruling, result: Result, like: Exchange, memo: dict[objec
         ruling.decision_id,
         ruling.request_id,
         ruling.started_at,
+        ruling.trace,
         target.path if target is not None else "",
         ruling.peer.address,
         result.request_bytes,

@@ -36,7 +36,7 @@ from proxy.model import (
 )
 from proxy.policy import Rules
 from proxy.ruling import LocalAnswer, Mount, Ruling, Sample
-from proxy.telemetry.exchange import Exchange
+from proxy.telemetry.exchange import Exchange, Repetition
 from proxy.trace_context import Traces
 from proxy.vendors.base import Vendor
 from proxy.vendors.registry import make_vendor
@@ -155,7 +155,10 @@ class House:
         mounts = [self._mount(plan) for plan in self.plans]
         ids, traces = IdMaker(lambda bits: (1 << bits) - 1), Traces(lambda count: b"\x5c" * count)
         self.gate = Gate(mounts, self.clients, FINGERPRINTER, self.clock, ids, traces, self.bugs.append)
-        self.closer = Closer(self.gate, self.exchanges.append, self.bugs.append, BIG_BODY)
+        self.closer = Closer(self.gate, self.exchanges.append, self.bugs.append, BIG_BODY, repeat=self._write_out)
+
+    def _write_out(self, repetition: Repetition) -> None:
+        self.exchanges.append(repetition.exchange())
 
     def _mount(self, plan: MountPlan) -> Mount:
         vendor = plan.vendor

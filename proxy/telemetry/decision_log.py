@@ -156,11 +156,13 @@ class JsonLines:
                 return None
             known.path = path
         identifier, request = repetition.decision_id, repetition.request_id
-        if request is not identifier and not (request.isascii() and request.isalnum()):
+        if request is not identifier and not (request.isascii() and request.replace("-", "").isalnum()):
             return None
-        duration, vendor = repetition.duration, repetition.vendor_duration
+        duration, vendor, trace = repetition.duration, repetition.vendor_duration, repetition.trace
+        parent = f',"parent_span_id":"{trace.parent_id}"' if trace.parent_id else ""
         line = (
-            f'{known.words},"ts":"{self._clock(at)}","decision_id":"{identifier}","request_id":"{request}","path":"{path}"'
+            f'{known.words},"ts":"{self._clock(at)}","decision_id":"{identifier}","request_id":"{request}"'
+            f',"trace_id":"{trace.trace_id}","span_id":"{trace.span_id}"{parent},"path":"{path}"'
             f',"request_bytes":{repetition.request_bytes},"response_bytes":{repetition.response_bytes}'
             f',"duration_ms":{_milliseconds(duration)},"vendor_ms":{_milliseconds(vendor)}'
             f',"overhead_ms":{_milliseconds(duration - vendor)}{known.end}'

@@ -142,7 +142,7 @@ class Repetition:
 
     __slots__ = (
         "_exchange", "decision_id", "duration", "knowledge", "like", "memo", "path", "peer", "request_bytes", "request_id",
-        "response_bytes", "started_at", "vendor_duration",
+        "response_bytes", "started_at", "trace", "vendor_duration",
     )  # fmt: skip
 
     def __init__(
@@ -153,6 +153,7 @@ class Repetition:
         decision_id: str,
         request_id: str,
         started_at: float,
+        trace: Trace,
         path: str,
         peer: str,
         request_bytes: int,
@@ -166,6 +167,7 @@ class Repetition:
         self.decision_id = decision_id
         self.request_id = request_id
         self.started_at = started_at
+        self.trace = trace
         self.path = path
         self.peer = peer
         self.request_bytes = request_bytes
@@ -183,6 +185,7 @@ class Repetition:
                 decision_id=self.decision_id,
                 request_id=self.request_id,
                 started_at=self.started_at,
+                trace=self.trace,
                 path=self.path,
                 peer=self.peer,
                 request_bytes=self.request_bytes,
