@@ -20,8 +20,8 @@ VALUES = yaml.safe_load((ROOT / CHART / "values.yaml").read_text())
 
 def test_every_copy_is_of_today() -> None:
     old = [str(path.relative_to(ROOT)) for path, text in copies(ROOT).items() if not path.is_file() or path.read_text() != text]
-    assert old == [], "run `make chart`"
-    assert left_over(ROOT) == [], "run `make chart`"
+    assert old == [], "run `make chart`, which is `python -m tools.chart`"
+    assert left_over(ROOT) == [], "run `make chart`, which is `python -m tools.chart`"
 
 
 def test_the_chart_is_of_this_version() -> None:
