@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -16,6 +17,7 @@ from proxy.admin.access import Access
 from proxy.admin.api import AdminApi
 from proxy.admin.authzen_api import AuthZenApi
 from proxy.admin.backend import ReadyCheck
+from proxy.admin.config_api import ConfigApi
 from proxy.admin.decisions import Decisions, OwnDecisions
 from proxy.admin.plan_api import PlanApi
 from proxy.admin.proposals_api import ProposalsApi
@@ -25,8 +27,9 @@ from proxy.admin.reports import LiveReport, ReportApi
 from proxy.admin.server import AdminServer
 from proxy.admin.server import start as start_admin
 from proxy.admin_backend import ProxyBackend, listening
-from proxy.app_identity import AppIdentity
+from proxy.app_identity import AppIdentity, identity_readings
 from proxy.auditing import audit_readiness, make_recorder, make_writer
+from proxy.carrying import carry_over
 from proxy.certificates import CertificateError, Certificates
 from proxy.clocks import SystemClocks
 from proxy.compose import Knowledge, Parts, build_service
@@ -42,17 +45,20 @@ from proxy.issuer_keys import KeySetError
 from proxy.joining import join, link_readiness, make_link
 from proxy.keeping import LOAD_PATIENCE_S, make_store, retention_s, store_readiness, take_over, vendor_facts
 from proxy.labelling import known_labels
+from proxy.preparing import Prepared, prepare
 from proxy.proposals import Proposals
+from proxy.reloading import Configuration, Result
 from proxy.reports.catalogue import FORMS
 from proxy.reports.documents import DOCUMENTS, Document, MakeDocument
 from proxy.reports.grouping import Question
 from proxy.scope_use import ScopeUse
-from proxy.scorekeeping import Readiness, make_scores, prediction_rules, tell_still_in_shadow
+from proxy.scorekeeping import Readiness, adopt_rules, make_scores, prediction_rules, tell_still_in_shadow
 from proxy.settings import (
     ADMIN,
     GATEWAYS_NEED_ONE_PROCESS,
     TRAFFIC,
     Loaded,
+    Problems,
     Settings,
     TlsSettings,
     implications,
@@ -104,6 +110,7 @@ class App:
         self._scores = make_scores(loaded)
         self._proposals = Proposals()
         self._proposals.adopt(prediction_rules(loaded))
+        self._configuration = Configuration(loaded.revision, self._clocks.wall())
         self._usage = UsageLedger(retention_s(loaded))
         self._scope_use = ScopeUse(vendor_facts(loaded), known_labels(loaded))
         self._usage.on_change = self._scope_use.heard
@@ -113,7 +120,7 @@ class App:
         self._writer = LineWriter(log_descriptor) if log_descriptor is not None and loaded.settings.log.decisions else None
         self._audit = self._make_audit()
         self._metrics = Metrics(known_labels(loaded), version=__version__, cache_sizes=self._cache_sizes)
-        self._metrics.config_loaded(loaded.revision, self._clocks.wall())
+        self._metrics.config_loaded(loaded.revision, self._configuration.loaded_at)
         self._recorders = Recorders(self._all_recorders(log_descriptor), self._recorder_failed)
         self._rewrites = Rewrites()
         self._discoveries = Discoveries()
@@ -123,13 +130,15 @@ class App:
         self._admin: AdminServer | None = None
         self._identity: AppIdentity | None = None
         self._gateways: GatewayServer | None = None
-        self._access = Access([token.reveal() for token in loaded.settings.admin.token_sha256 or ()])
+        self._access = Access(_token_hashes(loaded))
         self._store: EmbeddedStore | None = None
         self._certificates = Certificates(self._clocks.wall)
         self._watching: asyncio.Task[None] | None = None
         self._traffic_tls: Secured | None = None
         self._admin_tls: Secured | None = None
         self._shared_store: SharedStore | None = None
+        self._fingerprinter: Fingerprinter | None = None
+        self._farewells: set[asyncio.Task[None]] = set()
         self.port = 0
         self.admin_port = 0
         self.gateway_port = 0
@@ -189,10 +198,11 @@ class App:
             raise StartError(f"the keys of an issuer cannot be used: {error}") from error
 
     def _parts(self) -> Parts:
+        self._fingerprinter = self._fingerprinter or Fingerprinter(self._fingerprint_key())
         return Parts(
             asyncio.get_running_loop(),
             self._clocks,
-            Fingerprinter(self._fingerprint_key()),
+            self._fingerprinter,
             IdMaker(secrets.randbits),
             self._knowledge,
             self._recorders.record,
@@ -245,7 +255,10 @@ class App:
         return tuple(client.name for client in self._loaded.settings.clients)
 
     def _checks(self) -> Mapping[str, ReadyCheck]:
-        checks: dict[str, ReadyCheck] = {"traffic_listener": listening(lambda: self._accepting)}
+        checks: dict[str, ReadyCheck] = {
+            "traffic_listener": listening(lambda: self._accepting),
+            "configuration": self._configuration.readiness,
+        }
         if self._store is not None:
             checks["state"] = partial(store_readiness, self._store)
         if self._audit is not None:
@@ -264,7 +277,8 @@ class App:
         if settings.gateway_adapters is not None:
             routes += ReportingApi(Reports(lambda: listener.service)).routes()
         routes += ReadinessApi(self._readiness()).routes()
-        routes += ReportApi(self._reports(), tuple(self._loaded.settings.vendors), self._clocks.wall, self._gather).routes()
+        routes += ReportApi(self._reports(), self._vendor_names, self._clocks.wall, self._gather).routes()
+        routes += ConfigApi(self._configuration.members).routes()
         routes += ProposalsApi(self._proposals, self._vendor_names, self._clocks.wall, self._gather).routes()
         try:
             address = settings.admin.listen
@@ -291,6 +305,81 @@ class App:
             return await listener.start_on(self._inherited.traffic, self._traffic_tls)
         return await listener.start(*self._loaded.settings.listen, self._traffic_tls)
 
+    # --- another configuration
+
+    @property
+    def loaded(self) -> Loaded:
+        """The configuration in force."""
+        return self._loaded
+
+    async def take_over(self, new: Loaded) -> Problems | None:
+        """Put another configuration in force, whole, or say why not. Requests under way end in the one they began in."""
+        prepared = await prepare(new, self._loaded, self._identity, self._certificates)
+        if isinstance(prepared, Problems):
+            return prepared
+        self._adopt(prepared)
+        return None
+
+    def _adopt(self, prepared: Prepared) -> None:
+        """Swap at once: nothing is awaited in here. What can fail comes first."""
+        listener, old, new = self._listener, self._loaded, prepared.loaded
+        assert listener is not None
+        before = listener.service
+        parts = replace(self._parts(), channels=before.channels, app_tokens=prepared.identity.tokens)
+        service = build_service(new, parts)
+        for name in self._carry_over(old, new):
+            for mount in before.gate.mounts:
+                if mount.vendor.name == name:
+                    mount.learner.retire()
+        self._loaded = new
+        listener.swap(service)
+        self._secure(listener, prepared)
+        self._replace_identity(prepared.identity)
+        self._know(new)
+
+    def _carry_over(self, old: Loaded, new: Loaded) -> frozenset[str]:
+        return carry_over(self._knowledge, old, new, self._store, self._shared_store)
+
+    def _secure(self, listener: Listener, prepared: Prepared) -> None:
+        """Begin handshakes with other certificates, and let other admin tokens count."""
+        self._traffic_tls, self._admin_tls = prepared.traffic, prepared.admin
+        if listener.handshakes is not None and prepared.traffic is not None:
+            listener.handshakes.secure(prepared.traffic)
+        if self._admin is not None and self._admin.handshakes is not None and prepared.admin is not None:
+            self._admin.handshakes.secure(prepared.admin)
+        self._access.know(_token_hashes(prepared.loaded))
+
+    def _replace_identity(self, identity: AppIdentity) -> None:
+        before, self._identity = self._identity, identity
+        if before is not None and before is not identity:
+            farewell = asyncio.get_running_loop().create_task(before.keys.stop())
+            self._farewells.add(farewell)
+            farewell.add_done_callback(self._farewells.discard)
+
+    def _know(self, new: Loaded) -> None:
+        """Count, score and tell by another configuration."""
+        now, labels = self._clocks.wall(), known_labels(new)
+        adopt_rules(self._scores, new)
+        self._proposals.adopt(prediction_rules(new))
+        self._usage.retention_s = retention_s(new)
+        self._usage.watch(new.settings.vendors, now)
+        self._scope_use.know(vendor_facts(new), labels)
+        self._token_life.know(labels)
+        self._metrics.know(labels)
+        self._metrics.config_loaded(new.revision, now)
+        self._configuration.revision, self._configuration.loaded_at = new.revision, now
+
+    def note_reload(self, result: Result, problems: tuple[str, ...], changes: tuple[str, ...]) -> None:
+        """Hear how an attempt to take over the files ended."""
+        told = self._configuration
+        told.problems, told.tried_at = problems, self._clocks.wall()
+        told.changes = changes or told.changes
+        told.counts[result] += 1
+        if problems:
+            self._metrics.config_rejected()
+        else:
+            self._metrics.config_loaded(told.revision, told.tried_at)
+
     # --- what the admin listener asks
 
     def _backend(self, listener: Listener) -> ProxyBackend:
@@ -300,7 +389,7 @@ class App:
         return OwnDecisions(self._recent)
 
     def _readiness(self) -> Readiness:
-        return Readiness(self._scores, self._loaded, self._clocks)
+        return Readiness(self._scores, lambda: self._loaded, self._clocks)
 
     def _exposition(self) -> Exposition:
         return Exposition(self._metrics, process_collectors())
@@ -312,7 +401,8 @@ class App:
         """Get what other processes have counted, before a report is made."""
 
     def _usage_report(self, make: MakeDocument, question: Question, now: float) -> Document:
-        return make(self._usage.kept(now), vendor_facts(self._loaded), question, now)
+        facts = vendor_facts(self._loaded)
+        return make((row for row in self._usage.kept(now) if row.key.vendor in facts), facts, question, now)
 
     async def stop(self, grace_s: float | None = None) -> bool:
         """Stop accepting, finish what is in flight within `grace_s`, close. Return whether all finished.
@@ -379,7 +469,7 @@ class App:
             Reading("scopegate_admin_refused_total", _REFUSED_ADMIN, lambda: {(): self._access.refused}, counter=True),
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
-        scores = self._scores.numbers.readings(self._loaded.settings.vendors, sorted(known_labels(self._loaded).clients))
+        scores = self._scores.numbers.readings(self._vendor_names, lambda: sorted(known_labels(self._loaded).clients))
         others = (self._writer, self._store, self._shared_store, self._rewrites, self._discoveries, self._audit)
         return (
             *own,
@@ -390,7 +480,8 @@ class App:
             *self._ledger_readings(),
             *self._token_life.readings(),
             *self._series_readings(),
-            *(() if self._identity is None else self._identity.readings()),
+            *identity_readings(lambda: self._identity),
+            *self._config_readings(),
             *self._recorders.readings(),
             *(reading for other in others if other is not None for reading in other.readings()),
         )
@@ -409,8 +500,15 @@ class App:
     def _certificate_readings(self) -> tuple[Reading, ...]:
         return self._certificates.readings()
 
+    def _config_readings(self) -> tuple[Reading, ...]:
+        return self._configuration.readings()
+
     def _ledger_readings(self) -> tuple[Reading, ...]:
         return (*self._proposals.readings(self._vendor_names), *self._scope_use.readings())
+
+
+def _token_hashes(loaded: Loaded) -> list[bytes]:
+    return [token.reveal() for token in loaded.settings.admin.token_sha256 or ()]
 
 
 def wants_text(settings: Settings, descriptor: int) -> bool:

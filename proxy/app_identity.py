@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from proxy.app_tokens import AppTokens, Issuer
-from proxy.issuer_keys import IssuerKeys, Source
+from proxy.issuer_keys import IssuerKeys, Source, key_readings
 from proxy.settings import IssuerSettings, Settings
 from proxy.telemetry.labels import Reading
 
@@ -21,15 +21,29 @@ class AppIdentity:
         if self.tokens is not None:
             self.keys.changed = self.tokens.forget
 
-    def readings(self) -> tuple[Reading, ...]:
-        """Return the metrics; none where no issuer is configured."""
-        if self.tokens is None:
-            return ()
-        text = "Tokens by which apps said who they are, by what came of them."
-        return (*self.keys.readings(), Reading("scopegate_client_tokens_total", text, self._counts, ("result",), counter=True))
+    def take_over(self, before: AppIdentity) -> None:
+        """Go on counting where another one stopped."""
+        if self.tokens is not None and before.tokens is not None:
+            self.tokens.counts = before.tokens.counts
 
-    def _counts(self) -> Mapping[tuple[str, ...], float]:
+    def counts(self) -> Mapping[tuple[str, ...], float]:
+        """Return how many tokens came to what."""
         return {} if self.tokens is None else {(result,): count for result, count in self.tokens.counts.items()}
+
+
+def identity_readings(current: Callable[[], AppIdentity | None]) -> tuple[Reading, ...]:
+    """Return the metrics of the identity in force; without numbers where no issuer is configured."""
+    text = "Tokens by which apps said who they are, by what came of them."
+
+    def counts() -> Mapping[tuple[str, ...], float]:
+        identity = current()
+        return {} if identity is None else identity.counts()
+
+    def keys() -> IssuerKeys | None:
+        identity = current()
+        return None if identity is None else identity.keys
+
+    return (*key_readings(keys), Reading("scopegate_client_tokens_total", text, counts, ("result",), counter=True))
 
 
 def _source(settings: IssuerSettings) -> Source:

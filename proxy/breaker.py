@@ -48,7 +48,7 @@ class Breaker:
         self.server_errors = rules.server_errors
         self.troubled = False
         self.opened_count = 0
-        self._rules = rules
+        self.rules = rules
         self._now = now
         self._well_since = float("-inf")
         self._opened_at = 0.0
@@ -63,14 +63,14 @@ class Breaker:
         """What is done with requests now."""
         if not self._is_open:
             return State.CLOSED
-        return State.OPEN if self._now() - self._opened_at < self._rules.open_s else State.HALF_OPEN
+        return State.OPEN if self._now() - self._opened_at < self.rules.open_s else State.HALF_OPEN
 
     def admit(self, ticket: object) -> int:
         """Return 0 if the request that holds `ticket` may be sent (perhaps as the probe), else after how many seconds to try again."""
         if not self._is_open:
             return 0
         now = self._now()
-        left = self._opened_at + self._rules.open_s - now
+        left = self._opened_at + self.rules.open_s - now
         if left > 0:
             return ceil(left)
         if self._probe is not None and now < self._probe_until:
@@ -116,11 +116,11 @@ class Breaker:
         """What began before the last success tells of the past; once the circuit is open, only the probe counts."""
         if self._is_open:
             return self._probe is ticket
-        return self._rules.failures > 0 and begun >= self._well_since
+        return self.rules.failures > 0 and begun >= self._well_since
 
     def _judge(self) -> None:
         self.troubled = True
-        if self._is_open or self._certain() >= self._rules.failures:
+        if self._is_open or self._certain() >= self.rules.failures:
             self._open()
 
     def _certain(self) -> int:

@@ -265,7 +265,8 @@ class Certificates:
         return live
 
     def _followed(self) -> Iterator[LiveContext]:
-        yield from sorted((live for live in self._live.values() if live.spec.files()), key=lambda live: live.spec.name)
+        present = [ref() for ref in self._live.valuerefs()]  # taken at once: another thread may follow more meanwhile
+        yield from sorted((live for live in present if live is not None and live.spec.files()), key=lambda live: live.spec.name)
 
     def look(self) -> None:
         """Look at all files once. Blocks."""

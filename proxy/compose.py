@@ -47,6 +47,11 @@ class Knowledge:
         """Return a vendor's store and memory, making them where they are missing."""
         return self.stores.setdefault(vendor, GrantStore(max_tokens)), self.memories.setdefault(vendor, VendorMemory())
 
+    def drop(self, vendor: str) -> None:
+        """Give up what was learned of a vendor that is not configured any more; nobody hears of it."""
+        self.stores.pop(vendor, None)
+        self.memories.pop(vendor, None)
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -74,6 +79,8 @@ class Parts:
     app_tokens: AppTokens | None = None
     repeat: Callable[[Repetition], None] | None = None
     """Is told of exchanges like an earlier one, in place of `record`."""
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    """Ways to vendors that exist already; what is the same in the new configuration is kept, its connections included."""
     make_sample: Callable[..., DenialSample] = lambda _, *rules: DenialSample(*rules)
     """Makes the sample of a vendor's denials: its name, then what `DenialSample` takes."""
 
@@ -190,17 +197,28 @@ def _client(settings: ClientSettings) -> Client:
 
 
 def _channel(name: str, settings: VendorSettings, limits: Limits, parts: Parts, rates: RateFields | None) -> Channel:
+    """Return the way to a vendor: the one that exists where nothing of it changes, else a new one with the pools that stay the same."""
     timeouts = Timeouts(**settings.timeouts.model_dump())
     upstreams = {"api": settings.upstream, "token": settings.token_upstream, "media": settings.media_origin}
     rules = BreakerRules(**settings.circuit_breaker.model_dump())
-    pools = {
-        which: pool.Pool(
-            wire_origin(origin, name, settings, parts.certificates), limits, timeouts, Breaker(rules, parts.clocks.now), parts.on_bug
-        )
-        for which, origin in upstreams.items()
-        if origin is not None
-    }
-    return Channel(pools, limits, timeouts, None if rates is None else RateBudget(rates))
+    present = parts.channels.get(name)
+    before: Mapping[str, pool.Pool] = {} if present is None else present.pools
+
+    def made(which: str, origin: pool.Origin) -> pool.Pool:
+        kept = before.get(which)
+        if kept is not None and (kept.origin, kept.limits, kept.timeouts, kept.breaker.rules) == (origin, limits, timeouts, rules):
+            return kept
+        return pool.Pool(origin, limits, timeouts, Breaker(rules, parts.clocks.now), parts.on_bug)
+
+    origins = {which: wire_origin(origin, name, settings, parts.certificates) for which, origin in upstreams.items() if origin is not None}
+    pools = {which: made(which, origin) for which, origin in origins.items()}
+    budget = None if rates is None else RateBudget(rates)
+    if present is None:
+        return Channel(pools, limits, timeouts, budget)
+    if present.budget is not None and present.budget.fields == rates:
+        budget = present.budget
+    same = present.pools == pools and present.budget is budget and (present.limits, present.timeouts) == (limits, timeouts)
+    return present if same else Channel(pools, limits, timeouts, budget)
 
 
 def wire_origin(origin: Origin, vendor: str, settings: VendorSettings, certificates: Certificates) -> pool.Origin:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, Protocol
 
 from proxy import errors
@@ -69,7 +70,7 @@ class Gate:
         self._make_id = make_id
         self._traces = traces
         self._on_bug = on_bug
-        self._judge = Judge(self.moment, on_bug)
+        self._judge = Judge(partial(present_moment, clocks), on_bug)  # not bound to the gate: a ring of the two would outlive a reload
         self._repeats = Repeats()
 
     # --- the way of one request
@@ -220,4 +221,9 @@ class Gate:
 
     def moment(self) -> Moment:
         """Return the present moment on both clocks."""
-        return Moment(self._clocks.now(), self._clocks.wall())
+        return present_moment(self._clocks)
+
+
+def present_moment(clocks: Clocks) -> Moment:
+    """Return the present moment on both of these clocks."""
+    return Moment(clocks.now(), clocks.wall())

@@ -6,7 +6,7 @@ Pure: the clock is passed in. `now` is seconds of a clock that never jumps (the 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
@@ -17,6 +17,8 @@ from proxy.prediction import WHOLE_RESOURCE
 NEVER: Final = float("inf")
 MAX_LACKS: Final = 64
 MAX_BOUND: Final = 1024
+_LEARNED: Final = frozenset({Source.REFUSAL, Source.SUCCESS})
+"""Sources of knowledge that rests on what the catalogue says of single operations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,12 @@ class Knowledge:
     def next_change(self) -> float:
         """The moment from which this entry must be looked at again."""
         return min(self.expires, *(record.expires for record in self.lacks)) if self.lacks else self.expires
+
+    def unlearned(self) -> Knowledge | None:
+        """Return what is left when the catalogue it was learned by counts no more: what a login granted; None where that is nothing."""
+        if self.source in _LEARNED:
+            return None
+        return replace(self, grants=replace(self.grants, lacking=frozenset()), lacks=(), memo={})
 
     def evidence_for(self, scopes: frozenset[str], resources: frozenset[str] = frozenset()) -> tuple[Source, float]:
         """Return where the knowledge that `scopes` are lacking on `resources` comes from, and when it was observed."""
@@ -230,10 +238,7 @@ class GrantStore:
             self._tie(knowledge.chain, fingerprint)
         self.observer.kept(fingerprint, knowledge)
         if len(self._entries) > self._max:
-            evicted, _ = self._entries.popitem(last=False)
-            self._untie(evicted)
-            self.evictions += 1
-            self.observer.gone(evicted)
+            self._evict()
 
     def tie(self, chain: str, fingerprint: Fingerprint) -> None:
         """Make `fingerprint` (an access or refresh token's) end together with the others of `chain`."""
@@ -262,6 +267,33 @@ class GrantStore:
     def chain_of(self, fingerprint: Fingerprint) -> str | None:
         """Return the chain that an access or refresh token belongs to, or None."""
         return self._chain_of.get(fingerprint)
+
+    def revise(self, judge: Callable[[Knowledge], Knowledge | None]) -> None:
+        """Replace every entry by what `judge` makes of it; None drops it. No observer hears of it: tell them what is left."""
+        for fingerprint, knowledge in list(self._entries.items()):
+            left = judge(knowledge)
+            if left is None:
+                del self._entries[fingerprint]
+                self._untie(fingerprint)
+            else:
+                self._entries[fingerprint] = left
+
+    def forget_memos(self) -> None:
+        """Empty the scratch space of every entry: what was decided counts no more, what is known still does."""
+        for entry in self._entries.values():
+            entry.memo.clear()
+
+    def resize(self, max_entries: int) -> None:
+        """Keep at most so many entries from now on; those that are too many go, the least recently used first."""
+        self._max = max_entries
+        while len(self._entries) > max_entries:
+            self._evict()
+
+    def _evict(self) -> None:
+        evicted, _ = self._entries.popitem(last=False)
+        self._untie(evicted)
+        self.evictions += 1
+        self.observer.gone(evicted)
 
     def forget(self, fingerprint: Fingerprint) -> bool:
         """Forget one token; say whether it was known. Observers hear of it in any case: somebody else may know it."""

@@ -97,6 +97,10 @@ class Handshakes:
         self._under_way: set[socket.socket] = set()
         self.counts = dict.fromkeys(RESULTS, 0)
 
+    def secure(self, tls: Secured) -> None:
+        """Begin handshakes by `tls` from now on."""
+        self._tls = tls
+
     async def start(self, host: str, port: int, backlog: int, *, reuse_port: bool = False) -> int:
         """Listen; return the port. Raise OSError where the address cannot be had."""
         found = await asyncio.get_running_loop().getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)

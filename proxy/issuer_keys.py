@@ -151,20 +151,27 @@ class IssuerKeys:
 
     # --- metrics
 
-    def readings(self) -> tuple[Reading, ...]:
-        """Return the metrics of the keys."""
-        known = "Public keys known of an issuer of apps' tokens."
-        loads = "Times that an issuer's keys were read, by result."
-        return (
-            Reading("scopegate_issuer_keys", known, self._sizes, ("issuer",), together=Together.MAX),
-            Reading("scopegate_issuer_key_loads_total", loads, self._values, ("issuer", "result"), counter=True),
-        )
-
-    def _sizes(self) -> Mapping[tuple[str, ...], float]:
+    def sizes(self) -> Mapping[tuple[str, ...], float]:
+        """Return how many keys are known, by issuer."""
         return {(name,): len(state.keys) for name, state in self._states.items()}
 
-    def _values(self) -> Mapping[tuple[str, ...], float]:
+    def loads(self) -> Mapping[tuple[str, ...], float]:
+        """Return how often keys were read, by issuer and result."""
         return dict(self._loads)
+
+
+def key_readings(current: Callable[[], IssuerKeys | None]) -> tuple[Reading, ...]:
+    """Return the metrics of the keys in force."""
+
+    def of(read: Callable[[IssuerKeys], Mapping[tuple[str, ...], float]]) -> Mapping[tuple[str, ...], float]:
+        keys = current()
+        return {} if keys is None else read(keys)
+
+    known, loads = "Public keys known of an issuer of apps' tokens.", "Times that an issuer's keys were read, by result."
+    return (
+        Reading("scopegate_issuer_keys", known, lambda: of(IssuerKeys.sizes), ("issuer",), together=Together.MAX),
+        Reading("scopegate_issuer_key_loads_total", loads, lambda: of(IssuerKeys.loads), ("issuer", "result"), counter=True),
+    )
 
 
 async def _fetch(source: Source) -> bytes:

@@ -68,11 +68,14 @@ def _key_path(state: StateSettings) -> Path:
 
 
 def _expected(loaded: Loaded) -> dict[str, Expected]:
-    limit, suffix = loaded.settings.limits.max_known_tokens, _fingerprint_suffix(loaded)
-    return {
-        name: Expected(knowledge_basis(vendor.kind, loaded.catalogs[name], vendor.grants_as_mappings()) + suffix, limit)
-        for name, vendor in loaded.settings.vendors.items()
-    }
+    limit = loaded.settings.limits.max_known_tokens
+    return {name: Expected(store_basis(loaded, name), limit) for name in loaded.settings.vendors}
+
+
+def store_basis(loaded: Loaded, vendor: str) -> str:
+    """Return what a vendor's rows in the store rest on."""
+    settings = loaded.settings.vendors[vendor]
+    return knowledge_basis(settings.kind, loaded.catalogs[vendor], settings.grants_as_mappings()) + _fingerprint_suffix(loaded)
 
 
 def _fingerprint_suffix(loaded: Loaded) -> str:

@@ -42,6 +42,11 @@ class Learner:
         self._lifetime = lifetime
         self._recheck = recheck
         self._share = Sharing[Grants]()
+        self._retired = False
+
+    def retire(self) -> None:
+        """Learn no more from single answers, which a catalogue explains that counts no more; logins and their ends still count."""
+        self._retired = True
 
     def apply(self, fact: Fact, token: Fingerprint | None, moment: Moment) -> None:
         """Apply one fact; `token` is the fingerprint of the request's own token."""
@@ -51,7 +56,7 @@ class Learner:
             case Ended():
                 self._end(fact.token)
             case Lacks():
-                if token is not None:
+                if token is not None and not self._retired:
                     self._lack(fact, token, moment)
             case ShapeSeen():
                 self._memory.remember_shape(fact)
@@ -122,7 +127,7 @@ class Learner:
     def accepted(self, prediction: Prediction, resources: Resources, token: Fingerprint, moment: Moment) -> None:
         """The vendor accepted the request: keep what that proves, and drop a lack that it disproves."""
         scopes = proven_by(prediction)
-        if not scopes or not isinstance(resources, Named):
+        if not scopes or self._retired or not isinstance(resources, Named):
             return
         known = self._store.get(token, moment.now)
         if known is None:

@@ -100,6 +100,11 @@ class VendorMemory:
         while len(self._users) > self._max_users:
             self.observer.user_gone(self._users.popitem(last=False)[0])
 
+    def clear(self) -> None:
+        """Forget everything; nobody hears of it."""
+        self.shapes.clear()
+        self._users.clear()
+
     def users(self) -> Iterator[tuple[str, UserRecord]]:
         """Yield a snapshot of the users seen, the longest unseen first."""
         yield from list(self._users.items())

@@ -40,7 +40,7 @@ class RateBudget:
     """The least that was left in each group; times are seconds of any one clock."""
 
     def __init__(self, fields: RateFields) -> None:
-        self._fields = fields
+        self.fields = fields
         names = "|".join(map(re.escape, fields[:3]))
         self._pattern = re.compile(rf"^({names}):[ \t]*([!-~]{{1,32}})[ \t]*\r?$".encode(), re.IGNORECASE | re.MULTILINE)
         self._now: dict[str, Left] = {}
@@ -50,12 +50,12 @@ class RateBudget:
     def heard(self, block: bytes, now: float) -> None:
         """Take note of the header lines of one answer; those that do not tell all three things plainly are passed over."""
         told = {name.decode().lower(): value.decode() for name, value in self._pattern.findall(block)}
-        left = _read_left(told.get(self._fields.remaining, ""), told.get(self._fields.limit, ""))
-        group = told.get(self._fields.group, "").lower()
+        left = _read_left(told.get(self.fields.remaining, ""), told.get(self.fields.limit, ""))
+        group = told.get(self.fields.group, "").lower()
         if left is None or not group:
             return
         self._turn(now)
-        group = group if group in self._fields.groups else OTHER_GROUP
+        group = group if group in self.fields.groups else OTHER_GROUP
         self._now[group] = _least(self._now.get(group), left)
 
     def _turn(self, now: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 
 from proxy.score_rows import FalseDenial, Key, Row, totals
@@ -27,23 +27,25 @@ class Numbers:
         self.samples: Counter[str] = Counter()
         self.lifted: set[tuple[str, str]] = set()
 
-    def readings(self, vendors: Iterable[str], clients: Iterable[str]) -> tuple[Reading, ...]:
-        """Return the metrics; `vendors` and `clients` are those of the configuration."""
-        vendors = tuple(vendors)
-        start: dict[tuple[str, ...], float] = {
-            (vendor, client, str(each)): 0.0 for vendor, client, each in product(vendors, clients, SCORES)
-        }
-        quiet: dict[tuple[str, ...], float] = {(vendor,): 0.0 for vendor in vendors}
+    def readings(self, vendors: Callable[[], Iterable[str]], clients: Callable[[], Iterable[str]]) -> tuple[Reading, ...]:
+        """Return the metrics; `vendors` and `clients` tell those of the configuration in force."""
+
+        def start() -> dict[tuple[str, ...], float]:
+            return {(vendor, client, str(each)): 0.0 for vendor, client, each in product(vendors(), clients(), SCORES)}
+
+        def quiet() -> dict[tuple[str, ...], float]:
+            return {(vendor,): 0.0 for vendor in vendors()}
+
         shadowed = "Whether a proven false denial has put an operation back to shadow: 1, or 0 after it was lifted."
         sampled = "Denials that were sent through as a sample (verify_denials)."
         falsely = "Requests that the vendor accepted although a denial was predicted, by operation."
         scores = "Predictions by how they compare with the vendor's answer."
         where = ("vendor", "operation")
         return (
-            Reading("scopegate_scores_total", scores, lambda: {**start, **self._scores()}, ("vendor", "client", "score"), counter=True),
+            Reading("scopegate_scores_total", scores, lambda: {**start(), **self._scores()}, ("vendor", "client", "score"), counter=True),
             Reading("scopegate_false_denials_total", falsely, lambda: dict(self.false), where, counter=True),
             Reading("scopegate_operations_demoted", shadowed, self._shadowed, where, together=Together.MAX),
-            Reading("scopegate_verified_denials_total", sampled, lambda: {**quiet, **self._sampled()}, ("vendor",), counter=True),
+            Reading("scopegate_verified_denials_total", sampled, lambda: {**quiet(), **self._sampled()}, ("vendor",), counter=True),
         )
 
     def _scores(self) -> Values:

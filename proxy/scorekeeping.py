@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from proxy.gate import Clocks
 from proxy.readiness import Wanted, Window, readiness_report
@@ -18,9 +18,17 @@ log = logging.getLogger("scopegate")
 
 def make_scores(loaded: Loaded) -> Scores:
     """Return an empty ledger for the operations of a configuration."""
-    scores = Scores(tell_false_denial, loaded.settings.readiness.keep_days * _DAY_S)
-    scores.adopt(prediction_rules(loaded))
+    scores = Scores(tell_false_denial, 0.0)
+    adopt_rules(scores, loaded)
     return scores
+
+
+def adopt_rules(scores: Scores, loaded: Loaded) -> None:
+    """Score by a configuration; log which operations are enforced again because it corrects their requirement."""
+    scores.keep_for(loaded.settings.readiness.keep_days * _DAY_S)
+    for ended in scores.adopt(prediction_rules(loaded)):
+        if ended.vendor in loaded.settings.vendors:
+            log.warning("%s of %s is enforced again: its requirement has changed", ended.operation, ended.vendor)
 
 
 def prediction_rules(loaded: Loaded) -> dict[str, Rules]:
@@ -58,7 +66,7 @@ def _what_to_do(found: FalseDenial) -> str:
 class Readiness:
     """Answers what the admin API asks about readiness."""
 
-    def __init__(self, scores: Scores, loaded: Loaded, clocks: Clocks) -> None:
+    def __init__(self, scores: Scores, loaded: Callable[[], Loaded], clocks: Clocks) -> None:
         self._scores = scores
         self._loaded = loaded
         self._clocks = clocks
@@ -68,12 +76,12 @@ class Readiness:
 
     def vendors(self) -> tuple[str, ...]:
         """Return the names of the configured vendors."""
-        return tuple(self._loaded.settings.vendors)
+        return tuple(self._loaded().settings.vendors)
 
     def report(self, wanted: Wanted) -> Mapping[str, object]:
         """Return the report of readiness as JSON members."""
         now = self._clocks.wall()
-        window = Window(now, self._loaded.settings.readiness.min_scored_calls, self._scores.unrecorded)
+        window = Window(now, self._loaded().settings.readiness.min_scored_calls, self._scores.unrecorded)
         return readiness_report(self._scores.rows(now), self._scores.demotions(), window, wanted)
 
     def lift(self, vendor: str, operation: str) -> bool:

@@ -216,6 +216,10 @@ class Scores:
         self._drop([row for row in self._rows.values() if row.key.vendor == vendor and row.key.operation == operation])
         return True
 
+    def keep_for(self, seconds: float) -> None:
+        """End rows so many seconds after the last call that they count."""
+        self._keep_s = seconds
+
     def adopt(self, vendors: Mapping[str, Rules]) -> list[FalseDenial]:
         """Take over the catalogues in force; return the demotions that ended because their operation's requirement changed.
 

@@ -30,11 +30,15 @@ class LiveReport:
 class ReportApi:
     """The handler of reports.
 
-    `vendors` are the configured ones, `wall` tells seconds since the epoch, `gather` is awaited before a report is made.
+    `vendors` tells the configured ones, `wall` tells seconds since the epoch, `gather` is awaited before a report is made.
     """
 
     def __init__(
-        self, reports: Mapping[str, LiveReport], vendors: tuple[str, ...], wall: Callable[[], float], gather: Callable[[], Awaitable[None]]
+        self,
+        reports: Mapping[str, LiveReport],
+        vendors: Callable[[], tuple[str, ...]],
+        wall: Callable[[], float],
+        gather: Callable[[], Awaitable[None]],
     ) -> None:
         self._reports = reports
         self._vendors = vendors
@@ -65,7 +69,7 @@ class ReportApi:
                 "bad_parameter", "the query parameter 'since' must be a number of days such as 30d, or a date such as 2026-11-01"
             )
         return Question(
-            vendor=given.choice("vendor", self._vendors),
+            vendor=given.choice("vendor", self._vendors()),
             client=given.text("client"),
             since=since,
             by_subject=given.choice("by", ("client", "subject")) == "subject",

@@ -49,6 +49,12 @@ async def drain(server: Stoppable, signals: StopSignals) -> None:
         )
 
 
+async def cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its end."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def until_done(work: Callable[[], Awaitable[bool]], interruption: asyncio.Event) -> bool | None:
     """Return what `work` returns; None where `interruption` came first."""
     working = asyncio.ensure_future(work())

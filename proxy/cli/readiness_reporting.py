@@ -36,6 +36,6 @@ def report(wanted: Wanted, *, fail: bool) -> int:
     def from_store(loaded: Loaded) -> Members:
         scores = make_scores(loaded)
         scores.restore(stored_rows(loaded, SCORE, scores.decode))
-        return Readiness(scores, loaded, SystemClocks()).report(Part(wanted.vendor, wanted.client))
+        return Readiness(scores, lambda: loaded, SystemClocks()).report(Part(wanted.vendor, wanted.client))
 
     return write_report(READINESS, "readiness", wanted, from_store, fail=fail)

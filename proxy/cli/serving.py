@@ -8,22 +8,23 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
 from proxy import __version__
-from proxy.activation import ADMIN, TRAFFIC, Inherited, NotUsable, take_sockets
+from proxy.activation import Inherited, NotUsable, take_sockets
 from proxy.app import App, StartError
+from proxy.cli.configuring import Source, Told
 from proxy.cli.exits import INVALID, OK, UNEXPECTED
-from proxy.cli.handed_over import with_sockets
-from proxy.cli.lifetime import StopSignals, drain
-from proxy.cli.logs import report_bugs, start_logging
+from proxy.cli.lifetime import StopSignals, cancelled, drain
+from proxy.cli.logs import PlainFormatter, report_bugs, start_logging
 from proxy.cli.output import complain
+from proxy.reloading import Load, Reloader
 from proxy.running import run, settle_memory
 from proxy.service_manager import ServiceManager, take_service_manager
-from proxy.settings import OPEN_ADMIN, Address, LimitSettings, Loaded, Problems, Settings, load_settings, with_overrides
+from proxy.settings import Address, Disk, LimitSettings, Loaded, Problems
 from proxy.workers.nursery import Equipment, open_nursery
 from proxy.workers.shared import Shared, make_shared
 from proxy.workers.supervisor import Supervisor
@@ -37,29 +38,17 @@ def serve(file: Path, listen: Address | None, admin: Address | None, workers: in
     if isinstance(inherited, NotUsable):
         complain(inherited.detail)
         return UNEXPECTED
-    loaded = load_settings(file, os.environ)
+    source, disk = Source(file, listen, admin, workers, inherited), Disk()
+    loaded = source.load(disk)
     if isinstance(loaded, Problems):
         click.echo(str(loaded), err=True)
         return INVALID
-    start_logging().revision = loaded.revision
-    settings = _overridden(with_overrides(loaded.settings, listen=listen, admin=admin, workers=workers), inherited, listen, admin)
-    if isinstance(settings, str):
-        complain(settings)
-        return INVALID
-    return _serve_with(replace(loaded, settings=settings), manager, inherited)
-
-
-def _overridden(settings: Settings, inherited: Inherited, listen: Address | None, admin: Address | None) -> Settings | str:
-    """Return the settings with the addresses that count, or what is wrong with those."""
-    if not settings.admin.is_guarded:
-        return f"--admin {settings.admin.listen}: {OPEN_ADMIN}"
-    return with_sockets(settings, inherited, [name for name, own in ((TRAFFIC, listen), (ADMIN, admin)) if own is not None])
-
-
-def _serve_with(loaded: Loaded, manager: ServiceManager, inherited: Inherited) -> int:
+    formatter = start_logging()
+    formatter.revision = loaded.revision
+    begun = _Begun(loaded, source.load, disk, formatter, manager, inherited)
     if loaded.settings.workers == 1:
-        return run(_serve(loaded, lambda: App(loaded, output_descriptor(), inherited=inherited), manager))
-    return _serve_with_workers(loaded, manager, inherited)
+        return run(_serve(begun, lambda: App(loaded, output_descriptor(), inherited=inherited)))
+    return _serve_with_workers(begun)
 
 
 def forbid_core_dumps() -> None:
@@ -73,16 +62,27 @@ def forbid_core_dumps() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (bound, bound))
 
 
-def _serve_with_workers(loaded: Loaded, manager: ServiceManager, inherited: Inherited) -> int:
+class _Begun(NamedTuple):
+    """What a process begins with: its configuration, how to load another one, and who hears of it."""
+
+    loaded: Loaded
+    load: Load
+    disk: Disk
+    formatter: PlainFormatter
+    manager: ServiceManager
+    inherited: Inherited
+
+
+def _serve_with_workers(begun: _Begun) -> int:
     """Fork what workers come from, before there is any thread or loop, then run the supervisor."""
     try:
-        shared = make_shared(loaded, output_descriptor(), inherited)
+        shared = make_shared(begun.loaded, output_descriptor(), begun.inherited)
     except StartError as error:
         complain(str(error))
         return UNEXPECTED
     settle_memory()
     nursery = open_nursery(lambda equipment: _work(shared, equipment), shared.listening)
-    return run(_serve(loaded, lambda: Supervisor(shared, nursery, output_descriptor()), manager))
+    return run(_serve(begun, lambda: Supervisor(shared, nursery, output_descriptor())))
 
 
 def _work(shared: Shared, equipment: Equipment) -> int:
@@ -103,11 +103,11 @@ async def _live(shared: Shared, equipment: Equipment) -> int:
     return OK
 
 
-async def _serve(loaded: Loaded, make: Callable[[], App], manager: ServiceManager) -> int:
-    loop = asyncio.get_running_loop()
+async def _serve(begun: _Begun, make: Callable[[], App]) -> int:
+    loop, manager, reload_asked = asyncio.get_running_loop(), begun.manager, asyncio.Event()
     signals = StopSignals(loop)
     manager.watch(loop)
-    loop.add_signal_handler(signal.SIGHUP, complain, "SIGHUP: this version reads its configuration at the start only; restart it")
+    loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
     app = make()
     report_bugs(loop, app.note_bug)
     try:
@@ -116,10 +116,13 @@ async def _serve(loaded: Loaded, make: Callable[[], App], manager: ServiceManage
         complain(str(error))
         return UNEXPECTED
     settle_memory()
-    click.echo(listening_line(loaded, app), err=True)
-    manager.ready(listening_line(loaded, app))
+    click.echo(listening_line(app.loaded, app), err=True)
+    manager.ready(listening_line(app.loaded, app))
+    told = Told(begun.formatter, manager, lambda: listening_line(app.loaded, app))
+    reloading = loop.create_task(Reloader(app, begun.load, begun.disk, told, reload_asked).run())
     await signals.asked.wait()
-    _tell_of_the_end(loaded.settings.limits, manager)
+    await cancelled(reloading)
+    _tell_of_the_end(app.loaded.settings.limits, manager)
     await drain(app, signals)
     manager.close()
     return OK

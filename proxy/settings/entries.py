@@ -116,16 +116,22 @@ def entries_of(settings: Section, secret: frozenset[KeyPath], directory: Path) -
     return Entries(MappingProxyType(walk.told), MappingProxyType(walk.hidden))
 
 
-def revision_of(entries: Entries, catalogs: Mapping[str, Catalog]) -> str:
+def mark_of(catalog: Catalog) -> str:
+    """Return 64 hexadecimal digits that change with what a catalogue says."""
+    return hashlib.sha256(orjson.dumps(catalog, default=_ordered, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def revision_of(entries: Entries, marks: Mapping[str, str]) -> str:
     """Return 12 hexadecimal digits that change with what a configuration and its catalogues say, secrets left out.
 
-    Comments, order and whether a default is written out make no difference: replicas with the same files have the same revision.
+    `marks` are those of the catalogues by vendor. Comments, order and whether a default is written out make no difference: replicas with
+    the same files have the same revision.
     """
     state = hashlib.sha256()
     for path in sorted(entries.told, key=repr):
         state.update(orjson.dumps([path, entries.told[path].text], option=orjson.OPT_APPEND_NEWLINE))
-    for name in sorted(catalogs):
-        state.update(orjson.dumps([name, catalogs[name]], default=_ordered, option=orjson.OPT_SORT_KEYS))
+    for name in sorted(marks):
+        state.update(orjson.dumps([name, marks[name]]))
     return state.hexdigest()[:REVISION_DIGITS]
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from proxy.settings.document import Document
 from proxy.settings.problems import KeyPath, Problem
+from proxy.settings.reading import Disk
 
 MAX_EXPANDED_CHARACTERS: Final = 65_536
 MASK: Final = "***"
@@ -39,6 +40,7 @@ class Expanded:
 class _Pass:
     document: Document
     environ: Mapping[str, str]
+    disk: Disk
     secret: set[KeyPath] = field(default_factory=set)
     failed: set[KeyPath] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
@@ -76,13 +78,13 @@ class _Pass:
         if reference is None:
             raise _CannotExpandError(_MALFORMED)
         if reference.startswith("file:"):
-            return _read(reference.removeprefix("file:"))
+            return _read(reference.removeprefix("file:"), self.disk)
         return _variable(reference, self.environ)
 
 
-def expand(document: Document, environ: Mapping[str, str]) -> Expanded:
+def expand(document: Document, environ: Mapping[str, str], disk: Disk | None = None) -> Expanded:
     """Replace every reference in the string values (not the keys) of `document`; failed ones become empty text."""
-    work = _Pass(document, environ)
+    work = _Pass(document, environ, disk or Disk())
     data = work.value(document.data, ())
     return Expanded(data, frozenset(work.secret), frozenset(work.failed), tuple(work.problems))
 
@@ -110,16 +112,15 @@ def _variable(reference: str, environ: Mapping[str, str]) -> str:
     return value
 
 
-def _read(name: str) -> str:
+def _read(name: str, disk: Disk) -> str:
     """Read a secret file: UTF-8, without the line ends at its end (editors and `echo` add one)."""
     path = Path(name)
     if not path.is_absolute():
         raise _CannotExpandError("the path after 'file:' must be absolute")
     try:
-        if not path.is_file():
+        if not disk.is_regular(path):
             raise _CannotExpandError("the file named after 'file:' does not exist or is not a regular file")
-        with path.open("rb") as stream:
-            return stream.read(MAX_EXPANDED_CHARACTERS + 1).decode("utf-8").rstrip("\r\n")
+        return disk.read(path, MAX_EXPANDED_CHARACTERS + 1).decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
         raise _CannotExpandError("the file named after 'file:' is not UTF-8 text") from None
     except (OSError, ValueError):

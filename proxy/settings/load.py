@@ -16,10 +16,11 @@ from proxy.settings.allowing import allow_findings
 from proxy.settings.catalog_build import MAX_CATALOG_BYTES, CatalogSource, read_catalog
 from proxy.settings.checks import EACH, Finding, cross_checks, not_served, without
 from proxy.settings.document import Document, read_document
-from proxy.settings.entries import Entries, entries_of, revision_of
+from proxy.settings.entries import Entries, entries_of, mark_of, revision_of
 from proxy.settings.expand import Expanded, expand, masked
 from proxy.settings.messages import findings
 from proxy.settings.problems import START, KeyPath, Position, Problem, Problems, collect
+from proxy.settings.reading import Disk
 from proxy.settings.schema import Settings
 from proxy.settings.tls import unusable_files
 from proxy.settings.vendor_schema import KINDS
@@ -34,13 +35,14 @@ _SECRETS: Final = (("state", "key"), ("tls", "key_password"), ("admin", "tls", "
 class Loaded:
     """A whole configuration. `files` are all files it was read from, its own the first one.
 
-    `entries` is what the file says, key by key; `revision` names that and the catalogues.
+    `entries` is what the file says, key by key, `marks` change with what each vendor's catalogue says; `revision` names all that.
     """
 
     settings: Settings
     catalogs: Mapping[str, Catalog]
     files: tuple[Path, ...]
     entries: Entries
+    marks: Mapping[str, str]
     revision: str
     shown: object = field(compare=False)
     """The configuration as it was written, as plain data, with `***` in place of every secret."""
@@ -48,12 +50,13 @@ class Loaded:
     """Tells where a key stands in the file."""
 
 
-def load_settings(path: Path, environ: Mapping[str, str]) -> Loaded | Problems:
-    """Load a configuration file and the catalogues it names."""
-    raw = read_file(path, str(path), MAX_SETTINGS_BYTES)
+def load_settings(path: Path, environ: Mapping[str, str], disk: Disk | None = None) -> Loaded | Problems:
+    """Load a configuration file and the catalogues it names. `disk` reads files, and knows afterwards which."""
+    disk = disk or Disk()
+    raw = read_file(path, str(path), MAX_SETTINGS_BYTES, disk)
     if isinstance(raw, Problem):
         return collect([raw])
-    return parse_settings(raw, environ, file=path)
+    return parse_settings(raw, environ, file=path, disk=disk)
 
 
 def load_catalog(path: Path) -> CatalogSource | Problems:
@@ -62,14 +65,15 @@ def load_catalog(path: Path) -> CatalogSource | Problems:
     return collect([raw]) if isinstance(raw, Problem) else read_catalog(raw, str(path))
 
 
-def parse_settings(raw: bytes, environ: Mapping[str, str], *, file: Path) -> Loaded | Problems:
+def parse_settings(raw: bytes, environ: Mapping[str, str], *, file: Path, disk: Disk | None = None) -> Loaded | Problems:
     """Read the text of a configuration file. `file` is its name in messages; relative paths count from its directory."""
     document = read_document(raw, str(file), MAX_SETTINGS_BYTES)
     if isinstance(document, Problems):
         return document
-    expanded = expand(document, environ)
+    disk = disk or Disk()
+    expanded = expand(document, environ, disk)
     settings, problems = _validate(document, expanded, file.parent)
-    files = _Files(document, expanded, file.parent)
+    files = _Files(document, expanded, file.parent, disk)
     files.read()
     problems += files.problems
     rules = allow_findings(expanded.data, files.catalogs)
@@ -78,12 +82,14 @@ def parse_settings(raw: bytes, environ: Mapping[str, str], *, file: Path) -> Loa
     if problems or settings is None:
         return collect(problems)
     entries = entries_of(settings, expanded.secret, file.parent)
+    marks = {name: mark_of(catalog) for name, catalog in files.catalogs.items()}
     return Loaded(
         settings=settings.model_copy(update={"vendors": _with_catalog_paths(settings, files.paths)}),
         catalogs=MappingProxyType(files.catalogs),
         files=(file, *files.contents),
         entries=entries,
-        revision=revision_of(entries, files.catalogs),
+        marks=MappingProxyType(marks),
+        revision=revision_of(entries, marks),
         shown=_shown(expanded),
         position=document.position,
     )
@@ -96,11 +102,10 @@ def builtin_config_directory() -> Path:
     return installed if installed.is_dir() else package.parent / "config"
 
 
-def read_file(path: Path, shown: str, max_bytes: int) -> bytes | Problem:
+def read_file(path: Path, shown: str, max_bytes: int, disk: Disk | None = None) -> bytes | Problem:
     """Read a file up to one byte more than `max_bytes`; `shown` is its name in messages."""
     try:
-        with path.open("rb") as stream:
-            return stream.read(max_bytes + 1)
+        return (disk or Disk()).read(path, max_bytes + 1)
     except OSError as error:
         return Problem(shown, START, "", f"cannot be read: {error.strerror or 'unknown error'}")
     except ValueError:
@@ -142,7 +147,8 @@ def _with_catalog_paths(settings: Settings, paths: Mapping[str, Path]) -> Mappin
 class _Files:
     """Reads the catalogues and CA files that a configuration (which may have other mistakes) names."""
 
-    def __init__(self, document: Document, expanded: Expanded, directory: Path) -> None:
+    def __init__(self, document: Document, expanded: Expanded, directory: Path, disk: Disk) -> None:
+        self._disk = disk
         self._document = document
         self._expanded = expanded
         self._directory = directory
@@ -201,7 +207,7 @@ class _Files:
             self.problems.append(self._document.problem(key, "the file holds no usable PEM certificates"))
 
     def _contents(self, path: Path, key: KeyPath, max_bytes: int) -> bytes | None:
-        raw = read_file(path, "", max_bytes)
+        raw = read_file(path, "", max_bytes, self._disk)
         if isinstance(raw, Problem):
             self.problems.append(self._document.problem(key, f"the file {raw.message}"))
             return None

@@ -86,9 +86,9 @@ class EmbeddedStore:
         """Begin anew: what the disk holds was not taken over, so it must not come back later."""
         self._pending.wipe()
 
-    def watcher(self, vendor: str) -> Watcher:
-        """Return the observer of a vendor's store and memory."""
-        return Watcher(vendor, self._expected[vendor].basis, self._pending, self.keys, self._nudge)
+    def watcher(self, vendor: str, basis: str = "") -> Watcher:
+        """Return the observer of a vendor's store and memory; `basis` where its knowledge rests on another one than at the start."""
+        return Watcher(vendor, basis or self._expected[vendor].basis, self._pending, self.keys, self._nudge)
 
     def evidence(self, kind: str) -> EvidenceSink:
         """Return where the rows of the ledger of this kind are kept."""

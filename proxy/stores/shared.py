@@ -102,6 +102,18 @@ class SharedStore:
         self._vendors.append(shared)
         return shared
 
+    def detach(self, vendor: str) -> None:
+        """Share nothing of a vendor any more; what others know of it stays with them."""
+        for shared in self._vendors:
+            if shared.names.vendor == vendor:
+                shared.retire()
+        self._vendors = [shared for shared in self._vendors if shared.names.vendor != vendor]
+
+    def compare(self) -> None:
+        """Compare everything with the store, as after an outage: a vendor was attached while the link is at work."""
+        self._compare_again = True
+        self._wake.set()
+
     def start(self) -> None:
         """Begin to connect."""
         self._note_loss()

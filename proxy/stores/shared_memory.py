@@ -95,6 +95,13 @@ class SharedMemory:
         for slot in self.ledger.slots.values():
             slot.shared = True
 
+    def retire(self) -> None:
+        """Have nothing to do with this vendor's memory any more, and nothing left to tell."""
+        self._grants, self._memory = GrantStore(1), VendorMemory()
+        self.ledger = TokenLedger(self._max_tokens)
+        self._others.clear()
+        self.clearing = False
+
     # --- what is heard (see `proxy.grants.Observer`)
 
     def kept(self, fingerprint: Fingerprint, knowledge: Knowledge) -> None:

@@ -37,6 +37,11 @@ class Channel:
         """How many requests wait for a place."""
         return len(self._waiting)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way or waits."""
+        return not self.in_flight and not self._waiting
+
     def enter(self, turn: Turn) -> None:
         """Admit `turn`, let it wait, or fail it at once where even the queue is full."""
         if self.in_flight < self.limits.max_in_flight:

@@ -204,6 +204,11 @@ class ClientConnection:
         if self._known_head is not None:
             self._known_head.rulings = None
 
+    def forget(self) -> None:
+        """Remember nothing that another configuration taught: neither how fields were read, nor what was ruled."""
+        self._forget_head()
+        self._known_fields = self._known_head = None
+
     def _line_fault(self, method: bytes, version: str) -> Fault | None:
         """Say what is wrong with the request line, if anything."""
         if version not in ("1.1", "1.0"):

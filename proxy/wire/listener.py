@@ -10,6 +10,7 @@ from typing import Any, Final
 from proxy import errors
 from proxy.errors import Fault
 from proxy.handshakes import Handshakes, Secured
+from proxy.wire.channel import Channel
 from proxy.wire.downstream import ClientConnection
 from proxy.wire.limits import SURPLUS_CONNECTIONS
 from proxy.wire.service import Service
@@ -33,9 +34,23 @@ class Listener:
         self._empty.set()
         self._by_address: dict[str, int] = {}
         self.ending = False
+        self._leaving: list[Channel] = []
+        """Ways to vendors of configurations before this one, on which requests are still under way."""
         self.accepted = 0
         self.dropped = 0
         self.cut_count = 0
+
+    def swap(self, service: Service) -> None:
+        """Let all requests that begin from now on go through `service`; those under way end in the one they began in."""
+        before, self.service = self.service, service
+        kept = {id(pool) for channel in service.channels.values() for pool in channel.pools.values()}
+        self._leaving += [channel for name, channel in before.channels.items() if service.channels.get(name) is not channel]
+        for channel in before.channels.values():
+            for pool in channel.pools.values():
+                if id(pool) not in kept:
+                    pool.retire()
+        for connection in self._connections:
+            connection.forget()
 
     @property
     def connection_count(self) -> int:
@@ -118,8 +133,9 @@ class Listener:
             except Exception as bug:  # one connection's trouble must not stop the time of all the others
                 self.on_bug(bug)
                 connection.abort()
-        for channel in self.service.channels.values():
+        for channel in (*self.service.channels.values(), *self._leaving):
             channel.sweep(now)
+        self._leaving = [channel for channel in self._leaving if not channel.is_idle]
 
     def _interval(self) -> float:
         """A quarter of the shortest time-out, between 20 ms and half a second."""
@@ -154,7 +170,7 @@ class Listener:
             connection.cut(errors.SHUTDOWN)
         if self._timer is not None:
             self._timer.cancel()
-        for channel in self.service.channels.values():
+        for channel in (*self.service.channels.values(), *self._leaving):
             for pool in channel.pools.values():
                 pool.abort_all()
         await self._wait_until_empty(_GOODBYE_S)

@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from proxy import errors
@@ -49,7 +49,7 @@ class Pool:
         self.authority = origin.authority
         self.limits = limits
         self.on_bug = on_bug
-        self._timeouts = timeouts
+        self.timeouts = timeouts
         self._idle: deque[UpstreamConnection] = deque()
         self._open: set[UpstreamConnection] = set()
         self._closed = False
@@ -109,7 +109,7 @@ class Pool:
         """Open a new connection; every failure is one of our faults."""
         self.dials += 1
         try:
-            async with asyncio.timeout(self._timeouts.connect_s):
+            async with asyncio.timeout(self.timeouts.connect_s):
                 connection = await self._connect()
         except (OSError, TimeoutError) as error:
             return _connect_fault(error)
@@ -145,6 +145,11 @@ class Pool:
         """Close every idle connection."""
         while self._idle:
             self._idle.pop().transport.close()
+
+    def retire(self) -> None:
+        """Keep no connection from now on: each one is closed as soon as it is idle."""
+        self.limits = replace(self.limits, max_idle_upstream=0)
+        self.close_idle()
 
     def abort_all(self) -> None:
         """Drop every connection at once, and those that are being dialled as soon as they are made."""

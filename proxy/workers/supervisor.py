@@ -18,7 +18,7 @@ from proxy.credentials import Fingerprint, Secret
 from proxy.gate import Clocks
 from proxy.scorekeeping import Readiness
 from proxy.scores import Scores
-from proxy.settings import Loaded
+from proxy.settings import Loaded, Problem, Problems, collect
 from proxy.telemetry.exposition import Exposition, process_collectors
 from proxy.telemetry.labels import Reading
 from proxy.telemetry.metrics import Metrics, Snapshot
@@ -142,6 +142,12 @@ class Supervisor(App):
             await asyncio.to_thread(self._relay.close)
         return await super().stop(0.0) and finished
 
+    async def take_over(self, new: Loaded) -> Problems | None:
+        """Refuse: workers keep the configuration they began with."""
+        return collect(
+            [Problem(str(new.files[0]), new.position(("workers",)), "workers", "several workers need a restart for every change")]
+        )
+
     def _announce_end(self, listener: Listener) -> None:  # noqa: ARG002 - the workers have the connections
         if self._crew is not None:
             self._crew.announce_end()
@@ -175,7 +181,7 @@ class Supervisor(App):
 
     def _readiness(self) -> Readiness:
         assert self._scoreboard is not None
-        return CrewReadiness(self._scores, self._loaded, self._clocks, self._ask, self._scoreboard)
+        return CrewReadiness(self._scores, lambda: self._loaded, self._clocks, self._ask, self._scoreboard)
 
     def _exposition(self) -> Exposition:
         return CrewExposition(self._metrics, self._together)
@@ -242,7 +248,7 @@ class CrewDecisions:
 class CrewReadiness(Readiness):
     """What all workers have scored."""
 
-    def __init__(self, scores: Scores, loaded: Loaded, clocks: Clocks, ask: _Ask, board: Scoreboard) -> None:
+    def __init__(self, scores: Scores, loaded: Callable[[], Loaded], clocks: Clocks, ask: _Ask, board: Scoreboard) -> None:
         super().__init__(scores, loaded, clocks)
         self._ask = ask
         self._board = board

@@ -103,8 +103,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 def failures(keys: IssuerKeys) -> float:
-    (reading,) = [reading for reading in keys.readings() if reading.name == "scopegate_issuer_key_loads_total"]
-    return reading.read()[NAME, "failed"]
+    return keys.loads()[NAME, "failed"]
 
 
 def missing(keys: IssuerKeys) -> bool:
@@ -179,11 +178,7 @@ async def test_whatever_an_address_answers_the_proxy_goes_on(answer: web.Respons
         keys = IssuerKeys([Source(NAME, url=url)], missed_s=0.01)
         await keys.start()
         await until(lambda: bool(asked_times))
-        await until(
-            lambda: (
-                {reading.name: dict(reading.read()) for reading in keys.readings()}["scopegate_issuer_key_loads_total"][NAME, "failed"] > 0
-            )
-        )
+        await until(lambda: failures(keys) > 0)
         assert not keys.of(NAME)
         await keys.stop()
 

@@ -39,7 +39,7 @@ def counts(book: Book) -> dict[tuple[str, str], dict[str, int]]:
 
 
 def value(book: Book, metric: str) -> dict[tuple[str, ...], float]:
-    readings = book.scores.numbers.readings(["v"], ["app"])
+    readings = book.scores.numbers.readings(lambda: ["v"], lambda: ["app"])
     (found,) = [reading.read() for reading in readings if reading.name == metric]
     return {labels: number for labels, number in found.items() if number}
 

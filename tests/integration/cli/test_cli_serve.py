@@ -119,12 +119,39 @@ async def test_what_outlasts_the_grace_is_cut(configured: WriteConfiguration, ve
     assert (code, "1 connection(s) with a request under way were cut" in errors) == (0, True)
 
 
-async def test_sighup_does_not_end_it(configured: WriteConfiguration) -> None:
-    async with serving(configured()) as running, aiohttp.ClientSession() as session:
+async def test_sighup_takes_over_what_the_file_says_now(configured: WriteConfiguration, vendor: SlowVendor) -> None:
+    hidden = "clients: [{name: app, authenticate: {api_key_sha256: '%s'}, allow: []}]"
+    file = configured(vendor.url)
+    async with serving(file) as running, aiohttp.ClientSession() as session:
         running.send(signal.SIGHUP)
-        assert "restart" in await running.error_line("SIGHUP")
-        async with session.get(running.admin_url + "/livez") as answer:
-            assert answer.status == 200
+        assert "in force already" in await running.error_line("SIGHUP")
+        configured(vendor.url, hidden % ("c4" * 32))
+        running.send(signal.SIGHUP)
+        line = await running.error_line("is in force")
+        assert "changed: clients.app: added" in await running.error_line("changed")
+        async with session.get(running.base_url + PATH) as answer:
+            assert (answer.status, answer.headers["Scopegate-Reason"]) == (403, "policy_not_allowed")
+        configured(vendor.url, f"mood: {'c4' * 32}")
+        running.send(signal.SIGHUP)
+        assert "was not taken over" in await running.error_line("ERROR")
+        assert f"{file}:3:1: mood: unknown key" in await running.error_line("mood")
+        async with session.get(running.admin_url + "/api/v1/config") as answer:
+            config = await answer.json()
+        assert config["last_reload_successful"] is False
+        assert f"[{config['revision']}]" in line
+        running.send(signal.SIGTERM)
+        code, output, errors = await running.end()
+    assert code == 0
+    assert [json.loads(decision)["revision"] for decision in output.splitlines()] == [config["revision"]]
+    assert "c4c4" not in output + errors + "".join(running.told)
+
+
+async def test_a_changed_file_is_taken_over_without_a_signal(configured: WriteConfiguration, vendor: SlowVendor) -> None:
+    async with serving(configured(vendor.url)) as running, aiohttp.ClientSession() as session:
+        configured(vendor.url, "mode: 'off'")
+        assert 'mode: "enforce" → "off"' in await running.error_line("changed")
+        async with session.get(running.base_url + PATH) as answer:
+            assert answer.headers["Scopegate-Decision"] == "off"
 
 
 async def test_a_closed_standard_output_is_not_written_to(configured: WriteConfiguration, vendor: SlowVendor) -> None:

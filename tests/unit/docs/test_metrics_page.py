@@ -130,7 +130,7 @@ def false_denials() -> dict[str, tuple[str, frozenset[str]]]:
     """The families whose series appear only after a false denial."""
     book, metrics = Book(), Metrics(KnownLabels(), version="0", cache_sizes=dict)
     book.count(Score.FALSE_DENIAL)
-    metrics.watch(*book.scores.numbers.readings(["v"], ["app"]))
+    metrics.watch(*book.scores.numbers.readings(lambda: ["v"], lambda: ["app"]))
     found = families(render(metrics.snapshot(), (), "", False).body.decode())
     return {name: found[name] for name in ("scopegate_false_denials_total", "scopegate_operations_demoted")}
 
