@@ -7,7 +7,7 @@ import re
 from tests.unit.docs.pages import code, codes, read, rows
 
 PAGE = "reference/own-failures.md"
-CHECKS = {"state", "audit", "shared_state", "workers"}
+CHECKS = {"state", "audit", "shared_state", "workers", "configuration"}
 
 
 def failures() -> list[list[str]]:

@@ -35,7 +35,9 @@ def texts(draw: st.DrawFn) -> dict[str, Any]:
     names = draw(st.lists(st.sampled_from(["rc", "two", "three"]), min_size=1, unique=True))
     more = {name: draw(st.fixed_dictionaries({}, optional=VENDOR_KEYS)) for name in names}
     vendors = {name: vendor | {"mount": {"path": f"/{name}"}} | more[name] for name in names}
-    rest = draw(st.fixed_dictionaries({"limits": st.fixed_dictionaries({}, optional=LIMITS), "clients": CLIENTS}, optional=TOP))
+    rest: dict[str, Any] = draw(
+        st.fixed_dictionaries({"limits": st.fixed_dictionaries({}, optional=LIMITS), "clients": CLIENTS}, optional=TOP)
+    )
     return {"vendors": vendors, **rest, "clients": [client(*each) for each in rest["clients"].items()]}
 
 
