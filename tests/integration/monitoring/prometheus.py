@@ -89,9 +89,7 @@ def settings(targets: Iterable[str], own: str, rules: Sequence[Path], interval: 
 
 
 @asynccontextmanager
-async def scraping(
-    directory: Path, targets: Sequence[str], rules: Sequence[Path] = (), interval: str = "500ms"
-) -> AsyncIterator[Prometheus]:
+async def scraping(directory: Path, targets: Sequence[str], rules: Sequence[Path] = (), interval: str = "1s") -> AsyncIterator[Prometheus]:
     """Run Prometheus until the end of the block; it has scraped every target by the time this begins."""
     program, address = binary(), f"127.0.0.1:{free_port()}"
     file, log = directory / "prometheus.yml", directory / "prometheus.log"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import AsyncIterator
@@ -19,7 +18,8 @@ from tests.integration.monitoring.site import APP, Site, open_site
 from tests.promql import names, selectors
 
 ROUNDS: Final = 6
-PATIENCE_S: Final = 60.0
+RETRIES: Final = 12
+"""A crowded machine may miss a scrape, and then nothing is known for a moment."""
 OF_GRAFANA: Final = {"__rate_interval": "5s", "__range": "300s"}
 RULES: Final = sorted((FOLDER.parent / "prometheus" / "rules").glob("*.y*ml"))
 OF_PROMETHEUS: Final = {"up", "ALERTS", "scrape_samples_scraped", "scrape_duration_seconds"}
@@ -135,12 +135,17 @@ async def quiet_selectors(bench: Bench, rule: dict[str, Any]) -> list[str]:
     return [selector for selector in wanted if not await bench.prometheus.series(selector)]
 
 
+async def everything_wrong(bench: Bench) -> list[str]:
+    return [*await wrong_with_dashboards(bench), *await wrong_with_rules(bench)]
+
+
 @pytest.mark.timeout(180)
 async def test_every_query_of_every_dashboard_and_rule_finds_something(bench: Bench) -> None:
-    wrong = [*await wrong_with_dashboards(bench), *await wrong_with_rules(bench)]
-    async with asyncio.timeout(PATIENCE_S):
-        while wrong and bench.site.turns < 4 * ROUNDS:
-            await bench.turn()
-            wrong = [*await wrong_with_dashboards(bench), *await wrong_with_rules(bench)]
+    wrong = await everything_wrong(bench)
+    for _ in range(RETRIES):
+        if not wrong:
+            break
+        await bench.turn()
+        wrong = await everything_wrong(bench)
     assert not wrong, "\n" + "\n".join(wrong)
     assert await bench.prometheus.up() == len(bench.site.targets), JOB
