@@ -21,8 +21,10 @@ class Answered:
 
     def refused(self, wanted: int) -> str:
         """Say why these answers do not count where all had to have a status that begins with `wanted`; nothing where they do."""
+        if not self.requests:
+            return f"no answer at all, {self.broken} broke"
         right = self.by_class[wanted - 2]
-        if self.requests and right == self.requests and not self.broken:
+        if right == self.requests and not self.broken:
             return ""
         return f"{self.requests - right} of {self.requests} answers were not {wanted}xx, {self.broken} broke"
 

@@ -162,7 +162,8 @@ _CADDY_ASK: Final = """\
 forward_auth 127.0.0.1:@adapters@ {
 		uri /gateway/vendor/ringcentral/caddy
 		transport http {
-			keepalive_idle_conns_per_host 128
+			keepalive 2s
+			keepalive_idle_conns_per_host 256
 		}
 	}"""
 _TRAEFIK: Final = (

@@ -35,7 +35,7 @@ def bars(run: Run, summary: Summary, scenario: str, figure: str, most_first: boo
         value = summary.median(scenario, peer, figure)
         if value is not None:
             colour = _ASKING if peer in asking else _OURS if peer.startswith(OURS) else _OTHER
-            found.append(Bar(facts["title"], value, colour))
+            found.append(Bar(facts["title"].replace("`", ""), value, colour))
     return sorted(found, key=lambda bar: bar.value, reverse=most_first)
 
 

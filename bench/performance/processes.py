@@ -17,7 +17,7 @@ _END_S: Final = 10.0
 
 def pinned(cores: str, command: Sequence[str]) -> list[str]:
     """Return the command that runs another one on these cores, and ends it if we die without ending it ourselves."""
-    parting = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+    parting = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
     return [*parting, "taskset", "-c", cores, *command]
 
 

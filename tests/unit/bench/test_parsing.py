@@ -48,7 +48,7 @@ def test_h2load_tells_times_in_several_units(time: str, seconds: float) -> None:
 
 
 def test_nothing_answered_counts_as_refused() -> None:
-    assert Answered(0, 1.0, (0, 0, 0, 0), 0).refused(2)
+    assert Answered(0, 1.0, (0, 0, 0, 0), 3).refused(2) == "no answer at all, 3 broke"
 
 
 @pytest.mark.parametrize("read", [h2load, lambda text: wrk(text, 2)])
