@@ -18,7 +18,7 @@ from bench.performance.machine import about
 from bench.performance.peers import ROOT
 from bench.performance.processes import LOAD_CORE
 from bench.performance.publishing import publish, said
-from bench.performance.results import Reading, Run, lines, read
+from bench.performance.results import CROWDED, Reading, Run, lines, read
 from bench.performance.world import NotMeasurableError, by_key
 
 RESULTS: Final = ROOT / "bench" / "results"
@@ -72,7 +72,7 @@ def measure(given: argparse.Namespace, path: Path) -> Run:
     """Run the plan, writing every reading as soon as it is there."""
     wanted = plan(given)
     run = Run(about(wanted.peers, sys.argv[1:]), readings := [])
-    if run.about.busy > 0.1:
+    if run.about.busy > CROWDED:
         print(f"warning: the machine is {run.about.busy:.0%} busy with something else; figures will wander", file=sys.stderr)
     path.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()

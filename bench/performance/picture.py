@@ -8,7 +8,7 @@ from html import escape
 from typing import Final
 
 from bench.performance.peers import DIRECT, OURS, PEERS
-from bench.performance.results import About, Run
+from bench.performance.results import CROWDED, About, Run
 from bench.performance.summary import Summary, with_added
 
 WIDTH: Final = 960
@@ -69,7 +69,8 @@ def _frame(about: About, height: int) -> Iterator[str]:
     for colour, words in keys:
         yield f'<rect x="{x}" y="50" width="12" height="12" rx="2" fill="{colour}"/>' + _text(x + 18, 61, words, 13, colour=_GREY)
         x += 40 + 7 * len(words)
-    yield _text(24, height - 16, f"{about.began}; {about.machine}; `{about.command}`".replace("`", ""), 12, colour=_GREY)
+    crowded = "; the machine had other work, so figures wander" if about.busy > CROWDED else ""
+    yield _text(24, height - 16, f"{about.began}; {about.machine}{crowded}", 12, colour=_GREY)
 
 
 def _chart(title: str, rows: Sequence[Bar], top: int) -> Iterator[str]:

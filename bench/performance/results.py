@@ -6,7 +6,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+CROWDED: Final = 0.1
+"""If more of the cores is busy with something else than this part, a run says that its figures wander."""
 
 
 @dataclass(frozen=True, slots=True)

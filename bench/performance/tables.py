@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from bench.performance.peers import DIRECT, OURS
-from bench.performance.results import About, Run
+from bench.performance.results import CROWDED, About, Run
 from bench.performance.summary import Summary, with_added
 from bench.performance.targets import TARGETS, Target
 
@@ -42,10 +42,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _head(about: About) -> str:
     tools = ", ".join(f"{name} {version}" for name, version in about.tools.items())
+    crowded = "; figures wander, and more is needed than on a quiet one" if about.busy > CROWDED else ""
     rows = {
         "command": f"`{about.command}`",
         "when": f"{about.began}, {about.seconds / 60:.0f} minutes",
-        "machine": f"{about.machine}; {about.busy:.0%} busy with something else when it began",
+        "machine": f"{about.machine}; {about.busy:.0%} busy with something else when it began{crowded}",
         "system": f"{about.system}; Python {about.python}; {tools}",
         "commit": about.commit,
     }

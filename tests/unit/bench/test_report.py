@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -89,6 +90,14 @@ def test_bars_stay_within_the_picture() -> None:
     whole = float(picture.attrib["width"])
     for each in picture.iter("{http://www.w3.org/2000/svg}rect"):
         assert float(each.attrib["x"]) + float(each.attrib["width"]) <= whole
+
+
+def test_a_crowded_machine_is_told() -> None:
+    quiet = run(READINGS)
+    crowded = replace(quiet, about=replace(quiet.about, busy=0.5))
+    for show in (document, draw):
+        assert "wander" in show(crowded)
+        assert "wander" not in show(quiet)
 
 
 def test_a_picture_of_nothing_is_a_picture() -> None:
