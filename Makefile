@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= auto
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo tour test coverage check format dashboards pictures mutation requirements clean help compiled test-compiled bench differential soak audit sbom fuzz kubernetes chart
+.PHONY: demo tour test coverage check format dashboards pictures mutation requirements clean help compiled test-compiled bench plan differential soak audit sbom fuzz kubernetes chart
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST)
@@ -111,6 +111,9 @@ test-compiled: compiled ## the tests of the byte path and of the vendors against
 bench: compiled .venv-bench/.ready .venv-bench-mitmproxy/.ready ## measure Scopegate beside six other proxies: ten minutes, two cores (Linux)
 	@bench/tools.sh
 	$(BIN)/python -m bench.performance $(BENCH)
+
+plan: $(VENV)/.runtime ## how many replicas, how large: REQUESTS=2000 P99=800 (docs/how-to/scale.md)
+	@$(BIN)/python -m bench.plan $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(P99),--p99-ms $(P99)) $(PLAN)
 
 differential: $(VENV)/.development .venv-bench/.ready ## the same odd messages through Scopegate, Envoy, HAProxy, Caddy and nginx (needs nginx and haproxy)
 	$(BIN)/python -m bench.differential --page docs/reference/differential.md $(DIFFERENTIAL)

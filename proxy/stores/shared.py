@@ -236,13 +236,13 @@ class SharedStore:
         self._compare_again = True
         while True:
             await self._beat(wire)
-            beat_at = self._loop_time()
-            await self._tell(wire)
-            while self._loop_time() < beat_at + HEARTBEAT_S:
+            next_beat = self._loop_time() + HEARTBEAT_S
+            await self._tell(wire, next_beat)
+            while self._loop_time() < next_beat:
                 if self._closing.is_set():
                     return
-                await self._wait(beat_at + HEARTBEAT_S - self._loop_time())
-                await self._tell(wire)
+                await self._wait(next_beat - self._loop_time())
+                await self._tell(wire, next_beat)
 
     @staticmethod
     def _loop_time() -> float:
@@ -270,8 +270,8 @@ class SharedStore:
         if not self._trouble:
             self._synced_at = self._clocks().wall
 
-    async def _tell(self, wire: Wire) -> None:
-        """Write until there is nothing left to write."""
+    async def _tell(self, wire: Wire, until: float) -> None:
+        """Write until there is nothing left to write, or until the next heartbeat is due: changes may come as fast as they are written."""
         while True:
             self._wake.clear()
             for vendor in self._vendors:
@@ -279,12 +279,17 @@ class SharedStore:
             if self._compare_again:
                 await self._compare(wire)
             for vendor in self._vendors:
-                while len(vendor) and not vendor.clearing:
-                    await self._write(wire, vendor)
-            if not self._wake.is_set() and not self._compare_again:
+                await self._write_waiting(wire, vendor)
+            if self._trouble and not self._compare_again:
+                self._works()
+            if self._loop_time() >= until or not (self._wake.is_set() or self._compare_again or any(map(len, self._vendors))):
                 break
-        if self._trouble:
-            self._works()
+
+    async def _write_waiting(self, wire: Wire, vendor: SharedVendor) -> None:
+        """Write what is waiting now, not what comes meanwhile."""
+        for _ in range(0, len(vendor), BATCH):
+            if not vendor.clearing:
+                await self._write(wire, vendor)
 
     async def _clear(self, wire: Wire, vendor: SharedVendor) -> None:
         if not vendor.clearing:

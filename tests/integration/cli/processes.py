@@ -46,6 +46,7 @@ class Running:
     told: list[str]
     base_url: str = ""
     admin_url: str = ""
+    patience_s: float = PATIENCE_S
 
     async def error_line(self, part: str) -> str:
         """Return the next line of standard error that has `part` in it."""
@@ -58,7 +59,7 @@ class Running:
         return await self._line(self.process.stdout, part)
 
     async def _line(self, stream: asyncio.StreamReader, part: str) -> str:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(self.patience_s):
             while raw := await stream.readline():
                 self.told.append(raw.decode())
                 if part in self.told[-1]:
@@ -80,7 +81,7 @@ class Running:
 
     async def end(self) -> tuple[int, str, str]:
         """Wait for the end; return exit code and the rest of standard output and error."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(self.patience_s):
             output, errors = await self.process.communicate()
         assert self.process.returncode is not None
         return self.process.returncode, output.decode(), errors.decode()
@@ -112,8 +113,15 @@ async def started(
 
 
 @asynccontextmanager
-async def serving(configuration: Path, *arguments: str, prefix: tuple[str, ...] = ()) -> AsyncIterator[Running]:
-    """Start `serve` on free ports and wait until it listens."""
-    async with started("serve", "--config", str(configuration), *FREE, *arguments, prefix=prefix) as running:
+async def serving(
+    configuration: Path,
+    *arguments: str,
+    prefix: tuple[str, ...] = (),
+    extra: Mapping[str, str] | None = None,
+    patience_s: float = PATIENCE_S,
+) -> AsyncIterator[Running]:
+    """Start `serve` on free ports, or those that the arguments name, and wait until it listens."""
+    async with started("serve", "--config", str(configuration), *FREE, *arguments, extra=extra, prefix=prefix) as running:
+        running.patience_s = patience_s
         await running.listening()
         yield running
