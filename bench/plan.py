@@ -151,7 +151,7 @@ def _zoned(it: Plan) -> int:
 
 def rounded(number: float) -> int:
     """Round up to two digits, and to no less than the default of `limits.max_in_flight`."""
-    unit = 10 ** max(0, math.floor(math.log10(max(number, 1))) - 1)
+    unit = int(10 ** max(0, math.floor(math.log10(max(number, 1))) - 1))
     return max(512, math.ceil(number / unit) * unit)
 
 
@@ -216,7 +216,7 @@ def take(file: Path, figures: Mapping[str, Any]) -> dict[str, Any]:
 
     def median(scenario: str, peer: str) -> float:
         found = [row["figures"]["cpu_us"] for row in readings if (row["scenario"], row["peer"], row["refused"]) == (scenario, peer, "")]
-        return round(statistics.median(found), 1)
+        return float(round(statistics.median(found), 1))
 
     builds = {"compiled": "scopegate", "interpreted": "scopegate-interpreted"}
     path = {build: {name: median(scenario, peer) for name, scenario in _TAKEN.items()} for build, peer in builds.items()}
