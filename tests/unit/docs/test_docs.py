@@ -358,8 +358,13 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(goal), link
 
 
+INDEXES = (DOCS / "README.md", DOCS / "runbooks" / "README.md")
+"""The second one is linked from the first."""
+
+
 def test_every_page_can_be_reached_from_the_index() -> None:
-    reached = {(DOCS / link.partition("#")[0]).resolve() for link in links(DOCS / "README.md")}
+    reached = {(index.parent / link.partition("#")[0]).resolve() for index in INDEXES for link in links(index)}
+    assert INDEXES[1] in reached
     assert {page for page in PAGES if page.parent != ROOT and page.name != "README.md"} <= reached
 
 
