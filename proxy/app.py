@@ -57,6 +57,7 @@ from proxy.settings import (
     ADMIN,
     GATEWAYS_NEED_ONE_PROCESS,
     TRAFFIC,
+    Disk,
     Loaded,
     Problems,
     Settings,
@@ -312,13 +313,16 @@ class App:
         """The configuration in force."""
         return self._loaded
 
-    async def take_over(self, new: Loaded) -> Problems | None:
+    async def take_over(self, new: Loaded, disk: Disk) -> Problems | None:  # noqa: ARG002 - where there are other processes it is read there
         """Put another configuration in force, whole, or say why not. Requests under way end in the one they began in."""
-        prepared = await prepare(new, self._loaded, self._identity, self._certificates)
+        prepared = await self._prepare(new)
         if isinstance(prepared, Problems):
             return prepared
         self._adopt(prepared)
         return None
+
+    async def _prepare(self, new: Loaded) -> Prepared | Problems:
+        return await prepare(new, self._loaded, self._identity, self._certificates)
 
     def _adopt(self, prepared: Prepared) -> None:
         """Swap at once: nothing is awaited in here. What can fail comes first."""

@@ -86,8 +86,8 @@ class Reloadable(Protocol):
     def loaded(self) -> Loaded:
         """The configuration in force."""
 
-    async def take_over(self, new: Loaded) -> Problems | None:
-        """Put another configuration in force, whole, or say why not."""
+    async def take_over(self, new: Loaded, disk: Disk) -> Problems | None:
+        """Put another configuration in force, whole, or say why not. `disk` is what it was read with."""
 
     def note_reload(self, result: Result, problems: tuple[str, ...], changes: tuple[str, ...]) -> None:
         """Hear how an attempt ended."""
@@ -176,7 +176,7 @@ class Reloader:
             return tuple(map(str, loaded))
         if is_same(loaded, self._proxy.loaded):
             return ()
-        return tuple(map(str, await self._proxy.take_over(loaded) or ()))
+        return tuple(map(str, await self._proxy.take_over(loaded, disk) or ()))
 
     async def _read(self) -> tuple[Disk, Loaded | Problems | None]:
         """Read everything as of one moment; None where it changes all the time: half of it could be old and half new."""

@@ -26,6 +26,10 @@ class PlainFormatter(logging.Formatter):
         self._process = f" {process}" if process else ""
         self.revision = ""
 
+    def name(self, revision: str) -> None:
+        """Name this revision from now on."""
+        self.revision = revision
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name in logging
         """Return the line without what is below it."""
         record.told = self._process + (f" [{self.revision}]" if self.revision else "")

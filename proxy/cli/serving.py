@@ -26,7 +26,7 @@ from proxy.running import run, settle_memory
 from proxy.service_manager import ServiceManager, take_service_manager
 from proxy.settings import Address, Disk, LimitSettings, Loaded, Problems
 from proxy.workers.nursery import Equipment, open_nursery
-from proxy.workers.shared import Shared, make_shared
+from proxy.workers.shared import Shared, make_shared, with_log_format
 from proxy.workers.supervisor import Supervisor
 from proxy.workers.worker import SupervisorGoneError, WorkerApp
 
@@ -81,18 +81,30 @@ def _serve_with_workers(begun: _Begun) -> int:
         complain(str(error))
         return UNEXPECTED
     settle_memory()
-    nursery = open_nursery(lambda equipment: _work(shared, equipment), shared.listening)
+    load = _with_log_format(begun.load, output_descriptor())
+    begun = begun._replace(load=load)
+    nursery = open_nursery(lambda equipment: _work(shared, equipment, load), shared.listening)
     return run(_serve(begun, lambda: Supervisor(shared, nursery, output_descriptor())))
 
 
-def _work(shared: Shared, equipment: Equipment) -> int:
+def _with_log_format(load: Load, descriptor: int | None) -> Load:
+    def shaped(disk: Disk) -> Loaded | Problems:
+        loaded = load(disk)
+        return loaded if isinstance(loaded, Problems) else with_log_format(loaded, descriptor)
+
+    return shaped
+
+
+def _work(shared: Shared, equipment: Equipment, load: Load) -> int:
     """Be a worker."""
-    start_logging(f"worker {equipment.number}").revision = shared.loaded.revision
-    return run(_live(shared, equipment))
+    formatter = start_logging(f"worker {equipment.number}")
+    formatter.revision = shared.loaded.revision
+    return run(_live(shared, equipment, load, formatter))
 
 
-async def _live(shared: Shared, equipment: Equipment) -> int:
-    app = WorkerApp(shared, equipment)
+async def _live(shared: Shared, equipment: Equipment, load: Load, formatter: PlainFormatter) -> int:
+    app = WorkerApp(shared, equipment, load)
+    app.on_revision = formatter.name
     report_bugs(asyncio.get_running_loop(), app.note_bug)
     settle_memory()
     try:

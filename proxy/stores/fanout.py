@@ -26,6 +26,10 @@ class Fanout:
         """Tell `observer` of every change from now on."""
         self._observers = (*self._observers, observer)
 
+    def remove(self, observer: KnowledgeObserver) -> None:
+        """Tell `observer` nothing more."""
+        self._observers = tuple(other for other in self._observers if other is not observer)
+
     @contextmanager
     def without(self, observer: KnowledgeObserver) -> Iterator[None]:
         """Leave `observer` out while a change is made here that came from it. Nothing may be awaited within."""

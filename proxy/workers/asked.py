@@ -16,6 +16,8 @@ from proxy.telemetry.recent import Filter, Recent
 METRICS: Final = b"m"
 DECISIONS: Final = b"d"
 DECISION: Final = b"i"
+LOOK: Final = b"l"
+"""Read the journal up to here."""
 SAVE: Final = b"s"
 """Hand on what the ledgers hold."""
 

@@ -123,11 +123,17 @@ class Writer:
 class Reader:
     """Makes the changes that records tell of. `vendors` are name and basis in the order of the configuration."""
 
-    def __init__(self, vendors: Sequence[tuple[str, str]], stores: Mapping[str, GrantStore], memories: Mapping[str, VendorMemory]) -> None:
+    def __init__(
+        self,
+        vendors: Sequence[tuple[str, str]],
+        stores: Mapping[str, GrantStore],
+        memories: Mapping[str, VendorMemory],
+        notes: dict[str, Callable[[bytes], None]] | None = None,
+    ) -> None:
         self._vendors = tuple(vendors)
         self._stores = stores
         self._memories = memories
-        self.notes: dict[str, Callable[[bytes], None]] = {}
+        self.notes: dict[str, Callable[[bytes], None]] = {} if notes is None else notes
         self._share: Callable[[Grants], Grants] = Sharing[Grants]()
 
     def vendor(self, change: Change) -> str:

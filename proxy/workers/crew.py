@@ -67,6 +67,8 @@ class Crew:
         self._spreading = spreading
         self._key = key
         self._tally = tally
+        self.configuration = b""
+        """What workers that are born from now on begin with, where that is another configuration than at the start."""
         self._accepting = False
         self._ending = False
         self._stopping = False
@@ -129,6 +131,8 @@ class Crew:
         try:
             await link.connected.wait()
             link.tell(Kind.KEY, self._key.reveal())
+            if self.configuration:
+                await link.tell_slowly(Kind.CONFIGURE, self.configuration)
             await self._teach(link)
             await line
         except ConnectionError:

@@ -26,6 +26,7 @@ class Kind(IntEnum):
     ACCEPT = 3  # accept connections from now on
     ASK = 4  # a question: its number, then what is asked
     DRAIN = 5  # stop accepting, finish what is under way within so many milliseconds
+    CONFIGURE = 7  # the configuration in force, where it is another one than at the start: its number, then its files
     LEAVE = 6  # the end is near: go on, but have each connection closed after its next answer
     # from a worker
     LOST = 16  # the journal went on too far: all that is known is needed

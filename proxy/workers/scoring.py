@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from proxy.score_rows import FalseDenial, Key, Row, decode, encode_demotion
+from proxy.score_rows import FalseDenial, Row, decode, encode_demotion
 from proxy.scores import Scores
 from proxy.workers.changes import note
 from proxy.workers.spreading import Spreading
@@ -24,7 +24,7 @@ class Scorekeeper:
         self._scores = scores
         self._spreading = spreading
         self._send = send
-        self._sent: dict[Key, Row] = {}
+        self._sent: dict[tuple[str, str], Row] = {}
         spreading.on_note(_DEMOTED, lambda data: scores.restore([decode(data)]))
         spreading.on_note(_LIFTED, self._lift)
 
@@ -34,18 +34,19 @@ class Scorekeeper:
         if isinstance(kept, FalseDenial):
             self._spreading.note(_DEMOTED, encode_demotion(kept))
             return
-        earlier = self._sent.get(kept.key)
+        earlier = self._sent.get((vendor, key))
         new = kept if earlier is None else kept.since(earlier)
         if any(new.counts) and self._send(SCORE, new.encode()):
-            self._sent[kept.key] = kept
+            self._sent[vendor, key] = kept
 
     def gone(self, vendor: str, key: str) -> None:
-        """Do nothing: the supervisor drops its own rows."""
+        """Count a row afresh that was dropped; the supervisor drops its own."""
+        self._sent.pop((vendor, key), None)
 
     def _lift(self, data: bytes) -> None:
         vendor, operation = orjson.loads(data)
         self._scores.lift(vendor, operation)
-        self._sent = {key: row for key, row in self._sent.items() if (key.vendor, key.operation) != (vendor, operation)}
+        self._sent = {name: row for name, row in self._sent.items() if (row.key.vendor, row.key.operation) != (vendor, operation)}
 
 
 class Scoreboard:

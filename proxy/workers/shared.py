@@ -53,19 +53,22 @@ def make_shared(loaded: Loaded, descriptor: int | None, inherited: Inherited = N
         listening = inherited.traffic or tuple(bind(*settings.listen))
     except OSError as error:
         raise StartError(listen_message(settings, error)) from error
-    known = loaded if descriptor is None else _with_log_format(loaded, descriptor)
+    known = with_log_format(loaded, descriptor)
     board, log_key = Board(settings.workers), Secret(secrets.token_bytes(32))
-    return Shared(known, settings.workers, listening, journal_memory(), ProcessLock(), board, _vendors(loaded), log_key, inherited)
+    return Shared(known, settings.workers, listening, journal_memory(), ProcessLock(), board, vendors_of(loaded), log_key, inherited)
 
 
-def _with_log_format(loaded: Loaded, descriptor: int) -> Loaded:
+def with_log_format(loaded: Loaded, descriptor: int | None) -> Loaded:
     """Decide here how decision lines look: a worker writes into a pipe and cannot see whether a terminal is at its end."""
+    if descriptor is None:
+        return loaded
     settings = loaded.settings
     log = settings.log.model_copy(update={"format": "text" if wants_text(settings, descriptor) else "json"})
     return replace(loaded, settings=settings.model_copy(update={"log": log}))
 
 
-def _vendors(loaded: Loaded) -> tuple[tuple[str, str], ...]:
+def vendors_of(loaded: Loaded) -> tuple[tuple[str, str], ...]:
+    """Return name and basis of each vendor, in the order of the configuration."""
     vendors = loaded.settings.vendors.items()
     return tuple((name, knowledge_basis(vendor.kind, loaded.catalogs[name], vendor.grants_as_mappings())) for name, vendor in vendors)
 

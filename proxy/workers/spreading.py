@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import chain
-from typing import cast
+from typing import Final, cast
 
 from proxy.compose import Knowledge
 from proxy.credentials import Fingerprint
@@ -23,6 +23,8 @@ from proxy.telemetry.labels import Reading
 from proxy.workers.changes import Reader, RecordError, Writer, note, read_change
 from proxy.workers.journal import Journal, TooLongError
 
+_ERA: Final = "era"
+_NEW_ERA: Final = note(_ERA, b"")
 Turn = Callable[[], AbstractContextManager[None]]
 """Within it this process alone changes knowledge, and knows all that others do."""
 
@@ -44,16 +46,39 @@ class Spreading:
     ) -> None:
         self._journal = journal
         self._knowledge = knowledge
-        self._reader = Reader(vendors, knowledge.stores, knowledge.memories)
+        self._notes: dict[str, Callable[[bytes], None]] = {}
+        self._voices: dict[str, Voice] = {}
+        self._fanouts: dict[str, Fanout] = {}
+        self.adopt(vendors)
+        self.era = b""
+        """Tells which configuration is in force, once it is another one than at the start."""
+        self.on_era: Callable[[bytes], None] = lambda _: None
+        """Called between the change before and the change after another configuration came into force; it may call `adopt`."""
+        self._on_lost = on_lost
+        self._on_bug = on_bug
+        self._unwritten = 0
+        self._more: list[Callable[[], Iterable[bytes]]] = []
+
+    def release(self) -> None:
+        """Write nothing down for now: knowledge is made that of another configuration, which each process does for itself."""
+        for name, voice in self._voices.items():
+            self._fanouts[name].remove(voice)
+        self._voices = {}
+
+    def adopt(self, vendors: Sequence[tuple[str, str]]) -> None:
+        """Write and read from now on by these vendors: name and basis, in the order of the configuration."""
+        knowledge = self._knowledge
+        self._reader = Reader(vendors, knowledge.stores, knowledge.memories, self._notes)
         self._voices = {
             name: Voice(Writer(number, basis), knowledge.stores[name], knowledge.memories[name], self.say)
             for number, (name, basis) in enumerate(vendors)
         }
         self._fanouts = {name: _attach(knowledge, name, voice) for name, voice in self._voices.items()}
-        self._on_lost = on_lost
-        self._on_bug = on_bug
-        self._unwritten = 0
-        self._more: list[Callable[[], Iterable[bytes]]] = []
+
+    def begin_era(self, data: bytes) -> None:
+        """Tell all that another configuration is in force. Call it in a turn, and `adopt` in the same one."""
+        self.era = data
+        self.note(_ERA, data)
 
     def readings(self) -> tuple[Reading, ...]:
         """Return the metrics of what is written down."""
@@ -77,7 +102,7 @@ class Spreading:
 
     def on_note(self, name: str, handler: Callable[[bytes], None]) -> None:
         """Have `handler` called with each note of that name that another process tells."""
-        self._reader.notes[name] = handler
+        self._notes[name] = handler
 
     def always_tell(self, records: Callable[[], Iterable[bytes]]) -> None:
         """Have those who begin told these records too."""
@@ -104,9 +129,18 @@ class Spreading:
 
     def make(self, records: Sequence[bytes]) -> None:
         """Make the changes that records tell of, without telling them again."""
+        begun = 0
+        for place, record in enumerate(records):
+            if record.startswith(_NEW_ERA):
+                self._make_all(records[begun:place])
+                self.on_era(record[len(_NEW_ERA) :])
+                begun = place + 1
+        self._make_all(records[begun:])
+
+    def _make_all(self, records: Sequence[bytes]) -> None:
         with ExitStack() as silent:
-            for name, fanout in self._fanouts.items():
-                silent.enter_context(fanout.without(self._voices[name]))
+            for name, voice in self._voices.items():
+                silent.enter_context(self._fanouts[name].without(voice))
             for record in records:
                 self._make(record)
         for voice in self._voices.values():
@@ -123,7 +157,8 @@ class Spreading:
     def everything(self) -> tuple[int, Iterator[bytes]]:
         """Return a place in the journal, and all that is known there as records; they are written as they are asked for."""
         self.catch_up()
-        told: list[Iterable[bytes]] = [voice.everything() for voice in self._voices.values()]
+        told: list[Iterable[bytes]] = [[_NEW_ERA + self.era]] if self.era else []
+        told += [voice.everything() for voice in self._voices.values()]
         told += [list(more()) for more in self._more]
         return self._journal.read_to, chain.from_iterable(told)
 

@@ -16,9 +16,10 @@ from proxy.clocks import SystemClocks
 from proxy.compose import Knowledge
 from proxy.credentials import Fingerprint, Secret
 from proxy.gate import Clocks
+from proxy.preparing import give_up
 from proxy.scorekeeping import Readiness
 from proxy.scores import Scores
-from proxy.settings import Loaded, Problem, Problems, collect
+from proxy.settings import Disk, Loaded, Problems
 from proxy.telemetry.exposition import Exposition, process_collectors
 from proxy.telemetry.labels import Reading
 from proxy.telemetry.metrics import Metrics, Snapshot
@@ -26,19 +27,21 @@ from proxy.telemetry.recent import Filter
 from proxy.usage_rows import decode_row
 from proxy.wire.listener import Listener
 from proxy.wire.service import Service
-from proxy.workers.asked import METRICS, SAVE, ask_decision, ask_decisions, merge_decisions
+from proxy.workers.asked import LOOK, METRICS, SAVE, ask_decision, ask_decisions, merge_decisions
 from proxy.workers.attention import AttentiveClocks
 from proxy.workers.auditing import EVENT, LOST, take_event, take_losses
 from proxy.workers.crew import Crew, RecordHandler
 from proxy.workers.door import BACKLOG
+from proxy.workers.frames import pack_number
 from proxy.workers.gathering import USAGE
 from proxy.workers.journal import Journal
 from proxy.workers.nursery import Nursery
 from proxy.workers.proposing import PROPOSAL, UNRECORDED, take_proposal, take_unrecorded
 from proxy.workers.rationing import Rations
 from proxy.workers.relay import Relay
+from proxy.workers.renewing import ask_all, pack_files
 from proxy.workers.scoring import SCORE, Scoreboard
-from proxy.workers.shared import Shared
+from proxy.workers.shared import Shared, vendors_of
 from proxy.workers.spreading import Spreading, Turn
 from proxy.workers.tally import Tally
 
@@ -63,6 +66,7 @@ class Supervisor(App):
         self._scoreboard: Scoreboard | None = None
         self._crew: Crew | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._serial = 0
         self._handlers: dict[str, RecordHandler] = {USAGE: lambda _, data: self._usage.add(decode_row(data))}
         self.handle(PROPOSAL, partial(take_proposal, self._proposals))
         self.handle(UNRECORDED, partial(take_unrecorded, self._proposals))
@@ -142,11 +146,34 @@ class Supervisor(App):
             await asyncio.to_thread(self._relay.close)
         return await super().stop(0.0) and finished
 
-    async def take_over(self, new: Loaded) -> Problems | None:
-        """Refuse: workers keep the configuration they began with."""
-        return collect(
-            [Problem(str(new.files[0]), new.position(("workers",)), "workers", "several workers need a restart for every change")]
-        )
+    # --- another configuration
+
+    async def take_over(self, new: Loaded, disk: Disk) -> Problems | None:
+        """Have all workers make ready, then put it in force everywhere by one note; or say what keeps it from that."""
+        assert self._crew is not None
+        prepared = await self._prepare(new)
+        if isinstance(prepared, Problems):
+            return prepared
+        files, links = pack_files(disk), self._crew.links()
+        self._serial += 1
+        refused = await ask_all(partial(self._crew.desk.ask, links=links), self._serial, files, len(links), new)
+        if refused is not None:
+            await give_up(prepared, self._identity)
+            return refused
+        self._adopt(prepared)
+        self._crew.configuration = pack_number(self._serial, files)
+        await self._ask(LOOK)  # once this is answered, nobody begins anything by the old one
+        return None
+
+    def _carry_over(self, old: Loaded, new: Loaded) -> frozenset[str]:
+        spreading = self._spreading
+        assert spreading is not None
+        with spreading.turn():
+            spreading.begin_era(pack_number(self._serial))
+            spreading.release()
+            changed = super()._carry_over(old, new)
+            spreading.adopt(vendors_of(new))
+        return changed
 
     def _announce_end(self, listener: Listener) -> None:  # noqa: ARG002 - the workers have the connections
         if self._crew is not None:

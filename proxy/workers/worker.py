@@ -9,16 +9,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from proxy.app import App
+from proxy.app import App, StartError
 from proxy.clocks import SystemClocks
 from proxy.compose import Parts
 from proxy.credentials import Secret
 from proxy.discovering import Discoveries
-from proxy.settings import Settings
+from proxy.preparing import Prepared, give_up
+from proxy.settings import Loaded, Problems, Settings
 from proxy.telemetry.labels import Reading
 from proxy.wire.listener import Listener
 from proxy.wire.service import Service
-from proxy.workers.asked import METRICS, SAVE, answer_decisions
+from proxy.workers.asked import LOOK, METRICS, SAVE, answer_decisions
 from proxy.workers.attention import AttentiveClocks, LearnerInTurns
 from proxy.workers.auditing import AuditSender
 from proxy.workers.door import SharedListener
@@ -29,8 +30,9 @@ from proxy.workers.link import Link
 from proxy.workers.nursery import Equipment
 from proxy.workers.proposing import ProposalSender
 from proxy.workers.rationing import Rations
+from proxy.workers.renewing import PREPARE, Load, Renewal
 from proxy.workers.scoring import Scorekeeper
-from proxy.workers.shared import Shared, share_of
+from proxy.workers.shared import Shared, share_of, vendors_of
 from proxy.workers.spreading import Spreading
 from proxy.workers.totals import encode_totals, totals_of
 
@@ -48,11 +50,14 @@ class SupervisorGoneError(Exception):
 class WorkerApp(App):
     """Serves what comes through the shared door until the supervisor says otherwise, or is gone."""
 
-    def __init__(self, shared: Shared, equipment: Equipment) -> None:
+    def __init__(self, shared: Shared, equipment: Equipment, load: Load) -> None:
         self._shared = shared
         super().__init__(share_of(shared.loaded), equipment.lines if equipment.lines >= 0 else None, SystemClocks())
         self._number = equipment.number
         self._link = Link(equipment.link, self._take)
+        self.on_revision: Callable[[str], None] = lambda _: None
+        """Hears of the revision of another configuration, once it is in force."""
+        self._renewal = Renewal(lambda disk: _shared_out(load(disk)), self._prepare, self._adopt, self._let_go, self._outdated)
         self._audit_sender = AuditSender(self._link.send, self._clocks.wall)
         self._journal = Journal(shared.memory, shared.lock)
         self._fingerprint_secret: Secret | None = None
@@ -65,6 +70,9 @@ class WorkerApp(App):
         self._scores.sink = Scorekeeper(self._scores, self._spreading, self._link.send)
         self._usage.sink = self._usage_teller = UsageTeller(self._usage, self._link.send)
         self._proposals.sink = self._proposal_sender = ProposalSender(self._proposals, self._link.send)
+        self._spreading.on_era = self._renewal.heard
+        self._configured = b""
+        self._known_at = 0
         self._known = asyncio.Event()
         self._asked_to_end = asyncio.Event()
         self._grace_s = self._loaded.settings.limits.shutdown_grace_s
@@ -83,6 +91,9 @@ class WorkerApp(App):
         if line.done():
             raise SupervisorGoneError
         await self.start()
+        if self._configured and not await self._renewal.begin(self._configured):
+            raise StartError("the configuration in force cannot be used by this worker")
+        self._begin()
         self._look_around()
         self._link.tell(Kind.READY)
         await self._asked_to_end.wait()
@@ -148,6 +159,9 @@ class WorkerApp(App):
     def _certificate_readings(self) -> tuple[Reading, ...]:
         return ()  # the supervisor follows the same files, and tells once
 
+    def _config_readings(self) -> tuple[Reading, ...]:
+        return ()  # the supervisor reads the files
+
     def _ledger_readings(self) -> tuple[Reading, ...]:
         return ()  # the supervisor has the rows of all
 
@@ -159,8 +173,10 @@ class WorkerApp(App):
                 self._fingerprint_secret = Secret(frame.data)
             case Kind.KNOWLEDGE:
                 self._received.append(frame.data)
+            case Kind.CONFIGURE:
+                self._configured = frame.data
             case Kind.KNOWN:
-                self._begin(unpack_number(frame.data)[0])
+                self._take_all(unpack_number(frame.data)[0])
             case Kind.ACCEPT:
                 self._open_door()
             case Kind.ASK:
@@ -168,17 +184,45 @@ class WorkerApp(App):
                 self._answering.add(task)
                 task.add_done_callback(self._answering.discard)
             case Kind.LEAVE:
-                if self._listener is not None:
-                    self._listener.announce_end()
+                self._leave()
             case Kind.DRAIN:
                 self._end(unpack_number(frame.data)[0] / 1000)
             case _:
                 log.error("the supervisor sent a frame that is not for a worker: %s", frame.kind.name)
 
-    def _begin(self, place: int) -> None:
-        received, self._received = self._received, []
-        self._spreading.begin(place, [record for batch in received for record in unpack_records(batch)])
+    def _leave(self) -> None:
+        if self._listener is not None:
+            self._listener.announce_end()
+
+    def _take_all(self, place: int) -> None:
+        """That was all: take it over now, or when this worker has begun."""
+        self._known_at = place
+        if self._known.is_set():
+            self._begin()
         self._known.set()
+
+    def _begin(self) -> None:
+        received, self._received = self._received, []
+        self._spreading.begin(self._known_at, [record for batch in received for record in unpack_records(batch)])
+
+    # --- another configuration
+
+    def _carry_over(self, old: Loaded, new: Loaded) -> frozenset[str]:
+        self._spreading.release()
+        changed = super()._carry_over(old, new)
+        self._spreading.adopt(vendors_of(new))
+        return changed
+
+    def _know(self, new: Loaded) -> None:
+        super()._know(new)
+        self.on_revision(new.revision)
+
+    async def _let_go(self, prepared: Prepared) -> None:
+        await give_up(prepared, self._identity)
+
+    def _outdated(self) -> None:
+        log.error("a configuration is in force that this worker has not made ready for; it ends and is replaced")
+        self._end(self._loaded.settings.limits.shutdown_grace_s)
 
     def _lost(self) -> None:
         """The journal went on too far: better know nothing than something that no longer holds."""
@@ -199,6 +243,10 @@ class WorkerApp(App):
             self._scores.save()
             self._usage_teller.tell()
             self._proposal_sender.tell()
+        elif question == LOOK:
+            self._spreading.catch_up()
+        elif question[:1] == PREPARE:
+            answer = await self._renewal.make_ready(question[1:])
         else:
             answer = _encoded(lambda: answer_decisions(question, self._recent))
         self._link.tell(Kind.ANSWER, pack_number(number, answer))
@@ -210,6 +258,10 @@ class WorkerApp(App):
             self._proposal_sender.tell()
             snapshot = self._metrics.snapshot()
             self._link.tell(Kind.NUMBERS, await asyncio.to_thread(_encoded, lambda: encode_totals(totals_of(snapshot))))
+
+
+def _shared_out(loaded: Loaded | Problems) -> Loaded | Problems:
+    return loaded if isinstance(loaded, Problems) else share_of(loaded)
 
 
 def _encoded(answer: Callable[[], bytes]) -> bytes:

@@ -69,6 +69,7 @@ class Workshop:
     running: Running
     simulator: RingCentralSimulator
     output: Path
+    file: Path
     clients: list[RawClient] = field(default_factory=list)
     pids: dict[str, int] = field(default_factory=dict)
 
@@ -152,7 +153,7 @@ async def open_workshop(
         file.write_text(json.dumps(_configuration(simulator.base_url, vendor or {}, top)))
         prefix = ("sh", "-c", 'output=$1; shift; exec "$@" > "$output"', "sh", str(output))
         async with serving(file, "--workers", str(workers), prefix=prefix) as running:
-            shop = Workshop(running, simulator, output)
+            shop = Workshop(running, simulator, output, file)
             for line in running.told:
                 if found := _READY.search(line):
                     shop.pids[found[1]] = int(found[2])
