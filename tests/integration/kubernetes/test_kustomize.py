@@ -12,6 +12,7 @@ HELMS_OWN = {
     "app.kubernetes.io/part-of",
     "app.kubernetes.io/managed-by",
     "helm.sh/chart",
+    "checksum/configuration",
 }
 
 

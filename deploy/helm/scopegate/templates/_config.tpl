@@ -54,6 +54,20 @@
 {{- toYaml $config -}}
 {{- end }}
 
+{{/* What of the configuration must restart the pods when it changes: what the proxy reads at its start only, or everything. */}}
+{{- define "scopegate.restarting" -}}
+{{- $config := fromYaml (include "scopegate.config" .) -}}
+{{- if or (eq .Values.restartOnConfigChange "always") (gt (int (dig "workers" 1 $config)) 1) -}}
+  {{- toYaml (dict "config" $config "catalogs" .Values.catalogs) -}}
+{{- else -}}
+  {{- $start := pick $config "listen" "gateway_adapters" "audit" "shared_state" "log" "workers" -}}
+  {{- $_ := set $start "state" (pick (default dict $config.state) "path" "key" "max_bytes") -}}
+  {{- $_ := set $start "admin" (pick $config.admin "listen") -}}
+  {{- $_ := set $start "https" (list (hasKey $config "tls") (hasKey $config.admin "tls")) -}}
+  {{- toYaml $start -}}
+{{- end -}}
+{{- end }}
+
 {{/* Which Secret is mounted under which name, and which of its keys (none: all). One line per mount: NAME SECRET KEY... */}}
 {{- define "scopegate.secrets" -}}
 admin {{ include "scopegate.adminSecretName" . }} {{ .Values.admin.token.hashKey }}

@@ -8,8 +8,8 @@ metadata:
     {{- end }}
   annotations:
     kubectl.kubernetes.io/default-container: scopegate
-    {{- if and .Values.restartOnConfigChange (not .Values.existingConfigMap) }}
-    checksum/config: {{ printf "%s%s" (include "scopegate.config" .) (toYaml .Values.catalogs) | sha256sum }}
+    {{- if not (or .Values.existingConfigMap (eq .Values.restartOnConfigChange "never")) }}
+    checksum/configuration: {{ include "scopegate.restarting" . | sha256sum }}
     {{- end }}
     {{- with .Values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
