@@ -69,7 +69,7 @@ def show(reading: Reading) -> None:
 
 
 def measure(given: argparse.Namespace, path: Path) -> Run:
-    """Run the plan, writing every reading as soon as it is there."""
+    """Run the plan; print every reading as soon as it is there, and write them all at the end, however it comes."""
     wanted = plan(given)
     run = Run(about(wanted.peers, sys.argv[1:]), readings := [])
     if run.about.busy > CROWDED:
@@ -81,11 +81,13 @@ def measure(given: argparse.Namespace, path: Path) -> Run:
         readings.append(reading)
         show(reading)
 
+    kept = path.with_name("broken.jsonl")  # until it has ended well: what was published before stays
     try:
         Driver(wanted, tell).run()
+        kept = path
     finally:
         run = replace(run, about=replace(run.about, seconds=round(time.monotonic() - began)))
-        path.write_text("".join(f"{line}\n" for line in lines(run)), encoding="utf-8")
+        kept.write_text("".join(f"{line}\n" for line in lines(run)), encoding="utf-8")
     return run
 
 

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +73,7 @@ class Driver:
 
     def _beside(self, world: World, origin: Origin, scenarios: Sequence[Scenario]) -> None:
         wanted = [peer for peer in self._plan.peers if any(each.takes(peer) and not each.fresh for each in scenarios)]
-        with world.all(wanted, origin) as running:
+        with world.all(wanted, origin, lambda peer, why: self._tell(Reading("start", peer.key, 1, {}, why))) as running:
             for it in running.values():
                 self._warm(world, it)
             for scenario in scenarios:
@@ -91,8 +92,7 @@ class Driver:
     def _warm(self, world: World, it: Running) -> None:
         if it.peer is not DIRECT:
             for secure in (False, True):
-                with contextlib.suppress(BrokenRoundError):
-                    forward(64, secure)(Stage(world, it, _WARM))
+                measured(Scenario("warm", 1, lambda _: True, forward(64, secure)), Stage(world, it, _WARM), 0)
 
     def _numbers(self, scenario: Scenario) -> Iterator[int]:
         for number in range(1, self._plan.rounds_of(scenario) + 1):
@@ -105,20 +105,24 @@ class Driver:
         keys = [key for key, it in running.items() if scenario.takes(it.peer)]
         for number in self._numbers(scenario):
             for key in order(keys, number - 1):
-                self._measure(scenario, Stage(world, running[key], self._plan.effort), number)
+                self._tell(measured(scenario, Stage(world, running[key], self._plan.effort), number))
 
     def _fresh_rounds(self, world: World, origin: Origin, scenario: Scenario) -> None:
         peers = {peer.key: peer for peer in self._plan.peers if scenario.takes(peer)}
         for number in self._numbers(scenario):
             for key in order(list(peers), number - 1):
-                with world.start(peers[key], origin) as it:
-                    self._measure(scenario, Stage(world, it, self._plan.effort), number)
+                try:
+                    with world.start(peers[key], origin) as it:
+                        self._tell(measured(scenario, Stage(world, it, self._plan.effort), number))
+                except NotMeasurableError as problem:
+                    self._tell(Reading(scenario.key, key, number, {}, str(problem)))
 
-    def _measure(self, scenario: Scenario, stage: Stage, number: int) -> None:
-        key = stage.it.peer.key
-        try:
-            figures = scenario.run(stage)
-        except (BrokenRoundError, OSError) as broken:
-            self._tell(Reading(scenario.key, key, number, {}, str(broken) or type(broken).__name__))
-        else:
-            self._tell(Reading(scenario.key, key, number, {name: round(value, 3) for name, value in figures.items()}))
+
+def measured(scenario: Scenario, stage: Stage, number: int) -> Reading:
+    """Return what a scenario measured, or why that does not count: one peer that breaks does not end a run of ten minutes."""
+    key = stage.it.peer.key
+    try:
+        figures = scenario.run(stage)
+    except (BrokenRoundError, OSError, HTTPException, ValueError, LookupError) as broken:
+        return Reading(scenario.key, key, number, {}, str(broken) or type(broken).__name__)
+    return Reading(scenario.key, key, number, {name: round(value, 3) for name, value in figures.items()})

@@ -114,7 +114,6 @@ class World:
         for blob in certificate.cert_chain_pems:
             blob.write_to_path(str(self.certificate), append=True)
         self.upload = directory / "upload"
-        self.upload.write_bytes(b"s" * BODY_BYTES)
 
     def _place(self, name: str) -> Path:
         self._count += 1
@@ -127,6 +126,8 @@ class World:
         """Run the vendor: nginx, with the helper behind it."""
         place = self._place("origin")
         listen, secure, helper = free_ports(3)
+        if not self.upload.exists():
+            self.upload.write_bytes(b"s" * BODY_BYTES)
         (place / "recording").hardlink_to(self.upload)
         words = {"directory": place, "workers": workers, "certificate": self.certificate, "key": self.key, "helper": helper}
         words |= {"listen": listen, "secure": secure, "answer": _ANSWER, "user": _user()}
@@ -173,12 +174,15 @@ class World:
         return words | dict(peer.words) | {"key_sha256": hashlib.sha256(KEY.encode()).hexdigest()}
 
     @contextlib.contextmanager
-    def all(self, peers: list[Peer], origin: Origin) -> Iterator[dict[str, Running]]:
-        """Run these peers side by side."""
+    def all(self, peers: list[Peer], origin: Origin, failed: Callable[[Peer, str], None]) -> Iterator[dict[str, Running]]:
+        """Run these peers side by side, and the origin itself as if it were one; tell of those that do not start."""
         with contextlib.ExitStack() as stack:
             found = {DIRECT.key: Running(DIRECT, f"http://127.0.0.1:{origin.port}", "", 0)}
             for peer in peers:
-                found[peer.key] = stack.enter_context(self.start(peer, origin))
+                try:
+                    found[peer.key] = stack.enter_context(self.start(peer, origin))
+                except NotMeasurableError as problem:
+                    failed(peer, str(problem))
             yield found
 
 
