@@ -24,7 +24,7 @@ from proxy.stores.keys import Keys
 from proxy.stores.redis_wire import Command, Endpoint, Reply, StoreError, Wire
 from proxy.stores.scripts import CLEAR, VERSION_DIGITS, WRITE, WRITER_BYTES
 from proxy.stores.shared_memory import DROP_REASONS, Place, Received, Write
-from proxy.stores.shared_names import Namespace, channel_of
+from proxy.stores.shared_names import Namespace, channel_of, epoch_of
 from proxy.stores.shared_vendor import SharedVendor
 from proxy.stores.timeline import Anchor
 from proxy.telemetry.labels import Reading, Values
@@ -74,6 +74,7 @@ class SharedStore:
         self._on_bug = on_bug
         self._dial = dial
         self._channel = channel_of(keys.root)
+        self._epoch_name, self._epoch = epoch_of(keys.root), b""
         self._writer = secrets.token_hex(WRITER_BYTES // 2).encode()
         self._offset = 0.0
         self._vendors: list[SharedVendor] = []
@@ -256,9 +257,10 @@ class SharedStore:
             pass
 
     async def _beat(self, wire: Wire) -> None:
-        """Read the store's clock, and make sure that messages arrive."""
+        """Read the store's clock, see whether it was emptied, and make sure that messages arrive."""
         before = self._clocks().now
-        (time,) = await wire.call(("TIME",))
+        time, epoch = await wire.call(("TIME",), ("GET", self._epoch_name))
+        self._compare_again = self._compare_again or epoch != self._epoch
         self._offset = int(time[0]) + int(time[1]) / 1e6 - (before + self._clocks().now) / 2
         self._beat_heard.clear()
         await wire.call(("PUBLISH", self._channel, self._writer + _BEAT))
@@ -336,6 +338,7 @@ class SharedStore:
     async def _compare(self, wire: Wire) -> None:
         """Take over everything that the store has, and queue what it lacks."""
         self._compare_again = False
+        _, self._epoch = await wire.call(("SET", self._epoch_name, secrets.token_hex(8), "NX"), ("GET", self._epoch_name))
         for vendor in self._vendors:
             (marker,) = await wire.call(("GET", vendor.names.marker))
             with self.turn():

@@ -19,6 +19,11 @@ def channel_of(root: str) -> bytes:
     return f"{_FORMAT}:{root}:changes".encode()
 
 
+def epoch_of(root: str) -> bytes:
+    """Return the name of what tells whether the store is still the one that was filled: it is gone where somebody emptied it."""
+    return f"{_FORMAT}:{root}:epoch".encode()
+
+
 @dataclass(frozen=True, slots=True)
 class Namespace:
     """Where the items of one vendor are. `root` stands for the key, `basis` for what knowledge rests on."""

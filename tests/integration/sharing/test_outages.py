@@ -7,8 +7,9 @@ import logging
 
 import pytest
 
+from proxy.stores.shared import HEARTBEAT_S
 from tests.fakes.valkey import Valkey, line_to
-from tests.fakes.waiting import eventually
+from tests.fakes.waiting import PATIENCE_S, eventually
 from tests.integration.house import HandClocks, House
 from tests.integration.sharing.replicas import (
     DENIED,
@@ -79,6 +80,24 @@ async def test_the_store_is_killed_and_comes_back_empty(store: Valkey, vendors: 
     messages = [record.getMessage() for record in caplog.records if "the shared store" in record.getMessage()]
     assert len([text for text in messages if "works again" in text]) == 2
     assert len([text for text in messages if "goes on alone" in text]) == 2
+
+
+async def test_the_store_is_emptied_while_it_runs_and_is_filled_again_by_all(store: Valkey, vendors: Vendors) -> None:
+    async with vendors.replica(store.url, stale_s=LONG) as one, vendors.replica(store.url, stale_s=LONG) as other:
+        await shares(one)
+        await shares(other)
+        token = (await log_in(one))["access_token"]
+        await knows(other, 1)
+        await told(one, other)
+        assert await store.ask("FLUSHALL") == b"+OK\r\n"
+
+        async def is_filled() -> bool:
+            return any(b":t:" in name for name in await store.names())
+
+        await eventually(is_filled, HEARTBEAT_S + PATIENCE_S)
+        async with vendors.replica(store.url) as new:
+            assert await decision(new, token) == DENIED
+        assert await decision(one, token) == DENIED
 
 
 async def test_a_revoke_during_an_outage_is_heard_of_after_it(store: Valkey, vendors: Vendors) -> None:
