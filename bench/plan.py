@@ -174,7 +174,8 @@ def page(figures: Mapping[str, Any]) -> str:
 def sources(figures: Mapping[str, Any]) -> str:
     """Return the measured figures, with day, machine and command."""
     path, sharing, start, workers = (figures[name] for name in ("byte_path", "sharing", "start", "workers"))
-    lag, login, empty, full = sharing["lag_ms"], sharing["login"], start["sizes"][0], start["sizes"][-1]
+    lag, login, refusal = sharing["lag_ms"], sharing["login"], sharing["refusal"]
+    empty, full = start["sizes"][0], start["sizes"][-1]
     costs = ", ".join(f"{build} {path[build]['forward_us']} and {path[build]['deny_us']}" for build in ("interpreted", "compiled"))
     rows = [
         ("CPU µs of a request that is forwarded, and of a denial", f"{costs}; Envoy forwards for {path['envoy_us']}", path),
@@ -189,6 +190,7 @@ def sources(figures: Mapping[str, Any]) -> str:
             f"{login['bytes_out']:,} out with two replicas",
             sharing,
         ),
+        ("Valkey for a refusal that is learned", f"{refusal['writes']:g} script call, {refusal['cpu_us']} µs of CPU", sharing),
         ("Valkey for a token with its refresh token", f"{full['store_bytes_per_token']:,} bytes", start),
         (
             "CPU s until a replica is ready",

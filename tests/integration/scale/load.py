@@ -21,7 +21,7 @@ APPS: Final = 4
 TOKENS: Final = 6
 PAUSE_S: Final = 0.015
 """What an app does between two requests: the machine is there for the processes under test."""
-PATIENCE_S: Final = 40.0
+PATIENCE_S: Final = 60.0
 """How long anything may take here: processes start while others work, on two cores."""
 ACCOUNT: Final = "/ringcentral/restapi/v1.0/account/~"
 CALL_LOG: Final = f"{ACCOUNT}/call-log"

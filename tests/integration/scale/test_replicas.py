@@ -11,7 +11,7 @@ from tests.integration.scale.balancers import BALANCERS
 from tests.integration.scale.load import APPS, BY_VENDOR, LOST, Load
 from tests.integration.scale.site import Site, open_site
 
-pytestmark = pytest.mark.timeout(180)  # a dozen processes start and end in each of these, if need be on a crowded machine
+pytestmark = pytest.mark.timeout(300)  # a dozen processes start and end in each of these, if need be on a crowded machine
 
 
 @pytest.fixture(params=BALANCERS)
