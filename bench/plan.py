@@ -204,7 +204,7 @@ def sources(figures: Mapping[str, Any]) -> str:
     lines = [f"| {name} | {value} | {by['measured']} | `{by['with']}` |" for name, value, by in rows]
     machines = "; ".join(sorted({section["machine"] for section in figures.values()}))
     busy = max(section.get("busy", 0.0) for section in figures.values())
-    note = f" Other work kept it busy (load average {busy:g} for each core), so milliseconds are upper bounds." if busy > 1 else ""
+    note = f" Other work kept it busy (load average {busy:g} for each core), so milliseconds and CPU are upper bounds." if busy > 1 else ""
     return "\n".join(["| measured | figure | on | with |", "|---|---|---|---|", *lines, "", f"Machine: {machines}.{note}"])
 
 

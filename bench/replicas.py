@@ -360,7 +360,8 @@ def proportional(pid: int) -> int:
 def machine() -> str:
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     name = re.findall(r"^model name\s*: (.+)$", text, re.MULTILINE)[0]
-    return f"{os.cpu_count()} cores of {name}, Python {platform.python_version()}"
+    gib = round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30)
+    return f"{os.cpu_count()} cores of {name}, {gib} GiB, Python {platform.python_version()}"
 
 
 def keep(sections: dict[str, Any], file: Path = FIGURES) -> None:
