@@ -106,7 +106,7 @@ def _reloads() -> Json:
         "datasource": SOURCE,
         "enable": True,
         "iconColor": "#3274D9",
-        "expr": 'changes(scopegate_config_last_reload_success_timestamp_seconds{instance=~"$instance"}[1m]) > 0',
+        "expr": 'increase(scopegate_config_reloads_total{instance=~"$instance", result="loaded"}[1m]) > 0',
         "titleFormat": "Configuration loaded",
         "textFormat": "{{instance}}",
         "step": "1m",

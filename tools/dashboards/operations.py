@@ -152,6 +152,13 @@ TRAFFIC: Final = Row(
             "reqps",
             (Query(total("reason", rate(AVOIDED)), "{{reason}}"),),
             stacked=True,
+            colours={
+                "missing_scope": COLOURS["denied"],
+                "missing_licence_or_access_level": COLOURS["right"],
+                "policy_not_allowed": COLOURS["rules"],
+                "unknown_token": COLOURS["doubt"],
+                "unknown_operation": COLOURS["own list"],
+            },
         ),
     ),
 )

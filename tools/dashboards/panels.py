@@ -16,6 +16,8 @@ COLOURS: Final = {
     "denied": "#8F3BB8",
     "rules": "#3274D9",
     "would": "#CA95E5",
+    "right": "#B877D9",
+    "own list": "#1F60C4",
     "vendor": "#FA6400",
     "login": "#FF9830",
     "limit": "#E0B400",

@@ -169,11 +169,13 @@ PROGRAM: Final = Row(
         ),
         Panel(
             "Troubles of the program",
-            "In the time range: exceptions that are Scopegate's own fault, workers that had to be replaced, circuits that opened, "
+            "In the time range: exceptions that are Scopegate's own fault, configurations that could not be loaded, "
+            "workers that had to be replaced, circuits that opened, "
             "requests to the admin listener without a valid token.",
             "short",
             (
                 Query(f"sum({grown('scopegate_bugs_total', AT)})", "bugs"),
+                Query(f"sum({grown('scopegate_config_reloads_total', at(result='failed'))})", "wrong configurations"),
                 Query(f"sum({grown('scopegate_worker_restarts_total', AT)})", "workers replaced"),
                 Query(f"sum({grown('scopegate_circuit_opened_total')})", "circuits opened"),
                 Query(f"sum({grown('scopegate_admin_refused_total', AT)})", "refused at the admin listener"),
@@ -186,12 +188,16 @@ PROGRAM: Final = Row(
         ),
         Panel(
             "Versions and configuration",
-            "What runs where, since when, and whether the last attempt to load the configuration worked (1) or not (0). "
-            "Proxies with the same revision have the same configuration.",
+            "What runs where, whether the last attempt to load the configuration worked (1) or left the last good one in force (0), "
+            "and when the files were last found right. Proxies with the same revision have the same configuration.",
             "none",
             (
-                Query(_with_version(f"scopegate_config_last_reload_successful{{{AT}}}"), "Last load worked"),
-                Query(_with_version(f"1000 * scopegate_config_last_reload_success_timestamp_seconds{{{AT}}}"), "Loaded", "dateTimeFromNow"),
+                Query(_with_version(f"scopegate_config_last_reload_successful{{{AT}}}"), "Last load"),
+                Query(
+                    _with_version(f"1000 * scopegate_config_last_reload_success_timestamp_seconds{{{AT}}}"),
+                    "Found right",
+                    "dateTimeFromNow",
+                ),
             ),
             Kind.TABLE,
             labels=("instance", "version", "revision"),

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from tests.boards import at_first, board
+from tests.boards import at_first, board, filled
 from tests.integration.monitoring.prometheus import Prometheus, scraping
 from tests.integration.monitoring.site import APP, open_site
 from tools.dashboards.__main__ import ROOT, TARGET
@@ -38,7 +38,7 @@ async def main(seconds: float) -> int:
 
 
 async def _draw(dashboard: Dashboard, prometheus: Prometheus, began: float) -> None:
-    span = _span(dashboard, began)
+    span = await _span(dashboard, prometheus, began)
     for row in dashboard.rows:
         data = {panel.title: await data_of(panel, prometheus, span) for panel in row.panels if isinstance(panel, Panel)}
         file = ROOT / "docs" / "pictures" / "dashboards" / picture_of(dashboard, row)
@@ -46,11 +46,15 @@ async def _draw(dashboard: Dashboard, prometheus: Prometheus, began: float) -> N
         print(file.relative_to(ROOT))
 
 
-def _span(dashboard: Dashboard, began: float) -> Span:
+async def _span(dashboard: Dashboard, prometheus: Prometheus, began: float) -> Span:
     now = time.time()
     of_grafana = {"__rate_interval": f"{8 * INTERVAL_S}s", "__range": f"{now - began:.0f}s"}
-    chosen = at_first(board(TARGET / f"{dashboard.name}.json"), {"client": APP, "docs": "", "datasource": ""})
-    return Span(began + 8 * INTERVAL_S, now, (now - began) / STEPS, of_grafana | chosen)
+    read = board(TARGET / f"{dashboard.name}.json")
+    values = of_grafana | at_first(read, {"client": APP, "docs": "", "datasource": ""})
+    exprs = [filled(note["expr"], values) for note in read["annotations"]["list"]]
+    found = [series for expr in exprs for series in await prometheus.over(expr, began, now, INTERVAL_S)]
+    marks = tuple(float(series["values"][0][0]) for series in found)
+    return Span(began + 8 * INTERVAL_S, now, (now - began) / STEPS, values, marks)
 
 
 if __name__ == "__main__":

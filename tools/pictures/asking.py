@@ -32,12 +32,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The time that is shown, in seconds since 1970, and the values of the variables."""
+    """The time that is shown, in seconds since 1970, the values of the variables, and when a configuration was taken over."""
 
     start: float
     end: float
     step: float
     values: dict[str, str]
+    marks: tuple[float, ...] = ()
 
 
 async def data_of(panel: Panel, prometheus: Prometheus, span: Span) -> list[Line]:

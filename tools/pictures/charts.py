@@ -44,6 +44,7 @@ def lines(panel: Panel, found: Sequence[Line], span: Span, box: Box) -> Iterator
     yield from _time_axis(plot, span)
     for (upper, lower), colour in reversed(list(zip(stacked, colours, strict=True))):
         yield from _curve(upper, lower, colour, plot, span, ticks[-1], filled=panel.stacked)
+    yield from _marks(plot, span)
     yield from (mark for _, mark in legend)
 
 
@@ -75,6 +76,13 @@ def _time_axis(plot: Box, span: Span) -> Iterator[str]:
         if plot.x + 24 < x < plot.right - 20:
             yield text(x, plot.bottom + 15, f"{datetime.fromtimestamp(at, UTC):%H:%M:%S}", 11, SOFT, "middle")
         at += step
+
+
+def _marks(plot: Box, span: Span) -> Iterator[str]:
+    for at in span.marks:
+        x = _across(at, plot, span)
+        yield f'<line x1="{x:.1f}" y1="{plot.y:.1f}" x2="{x:.1f}" y2="{plot.bottom:.1f}" stroke="#3274D9" stroke-dasharray="4 3"/>'
+        yield f'<path d="M{x - 4:.1f} {plot.bottom + 5:.1f}h8l-4 -5z" fill="#3274D9"/>'
 
 
 def _across(at: float, plot: Box, span: Span) -> float:

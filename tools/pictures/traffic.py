@@ -21,7 +21,9 @@ async def drive(site: Site, seconds: float) -> None:
     dice, began = random.Random(7), time.monotonic()
     token = await site.log_in(ARCHIVER, "ringcentral", "demo-archiver")
     while (passed := (time.monotonic() - began) / seconds) < 1:
-        site.login = "demo-archiver" if passed > _GRANTED else "demo-reader"
+        if passed > _GRANTED and site.login == "demo-reader":
+            site.login = "demo-archiver"
+            await site.reconfigure()
         for _ in range(round(5 + 4 * math.sin(passed * 7) + dice.random() * 2)):
             await site.house.send("GET", f"/ringcentral{CALL_LOG}", token, key(ARCHIVER))
         if _TROUBLE[0] < passed < _TROUBLE[1]:

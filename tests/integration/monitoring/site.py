@@ -21,7 +21,8 @@ from proxy.app import App
 from proxy.cli.demo_world import World
 from proxy.cli.tour import run_steps
 from proxy.cli.tour_steps import STEPS, Step
-from proxy.settings import builtin_config_directory
+from proxy.reloading import Reloader, Result
+from proxy.settings import Disk, Loaded, builtin_config_directory
 from proxy.simulators import EightByEightSimulator, NewVoiceMediaSimulator, RingCentralSimulator, Simulator
 from proxy.simulators.messages import json_reply
 from proxy.simulators.ringcentral import JWT_GRANT
@@ -58,14 +59,26 @@ def _client(name: str, **more: object) -> Json:
     return {"name": name, "authenticate": {"api_key_sha256": hashlib.sha256(f"key-of-{name}".encode()).hexdigest()}, **more}
 
 
+class _Nobody:
+    """Hears of reloads, and tells nobody."""
+
+    def began(self) -> None: ...
+
+    def ended(self, result: Result, revision: str) -> None: ...
+
+
 @dataclass
 class Site:
-    """Everything that runs, and the apps that use it. `login` is what the app logs in as, `turns` how often it did."""
+    """Everything that runs, and the apps that use it.
+
+    `other` is what the first proxy can be told to take over, `login` what the app logs in as, `turns` how often it did.
+    """
 
     house: House
     ringcentral: RingCentralSimulator
     workers: Running
     encrypted: aiohttp.ClientSession
+    other: Loaded
     turns: int = 0
     login: str = "demo-reader"
 
@@ -85,6 +98,11 @@ class Site:
         world = World(self.house.simulators, self.house.app, base, admin)
         async for result in run_steps(world, [_with_key(step) for step in STEPS if not step.request.admin]):
             assert not result.broken, result
+
+    async def reconfigure(self) -> None:
+        """Have the proxy in this process take over another configuration."""
+        result = await Reloader(self.house.app, lambda _: self.other, Disk(), _Nobody()).reload()
+        assert result is Result.LOADED
 
     # --- apps
 
@@ -190,7 +208,9 @@ async def open_site(directory: Path) -> AsyncIterator[Site]:
         valkey = Valkey()
         await valkey.start()
         stack.push_async_callback(valkey.kill)
-        app = App(configuration(simulators, _vendors(directory, ringcentral), _top(directory, valkey)), None, None)
+        vendors, top = _vendors(directory, ringcentral), _top(directory, valkey)
+        other = configuration(simulators, vendors, top | {"readiness": {"min_scored_calls": 300}})
+        app = App(configuration(simulators, vendors, top), None, None)
         await app.start()
         stack.push_async_callback(app.stop, 0.0)
         workers = await stack.enter_async_context(serving(_second(directory, ringcentral), "--workers", "2"))
@@ -198,7 +218,8 @@ async def open_site(directory: Path) -> AsyncIterator[Site]:
         encrypted = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=authority.client(), force_close=True))
         )
-        yield Site(House(app, {simulator.vendor: simulator for simulator in simulators}, session), ringcentral, workers, encrypted)
+        house = House(app, {simulator.vendor: simulator for simulator in simulators}, session)
+        yield Site(house, ringcentral, workers, encrypted, other)
 
 
 def _session() -> aiohttp.ClientSession:

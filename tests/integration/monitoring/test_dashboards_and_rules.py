@@ -82,6 +82,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
             bench = Bench(site, prometheus, began)
             for _ in range(ROUNDS):
                 await bench.turn()
+            await site.reconfigure()
+            await bench.turn()
             yield bench
 
 
@@ -112,7 +114,8 @@ async def wrong_with_dashboards(bench: Bench) -> list[str]:
             wrong = complaint(query.place, query.expr, f"no page has {unknown}") if unknown else await failing(bench, query, values)
             found += [wrong] if wrong else []
         for note in board["annotations"]["list"]:
-            await bench.prometheus.over(filled(note["expr"], values), bench.began, time.time(), 0.5)
+            marks = await bench.prometheus.over(filled(note["expr"], values), bench.began, time.time(), 0.5)
+            found += [] if marks else [complaint(f"{name}: annotation {note['name']}", note["expr"], "marked nothing")]
     return found
 
 
@@ -147,5 +150,6 @@ async def test_every_query_of_every_dashboard_and_rule_finds_something(bench: Be
             break
         await bench.turn()
         wrong = await everything_wrong(bench)
+    assert bool(RULES) == bool(await bench.prometheus.rules())
     assert not wrong, "\n" + "\n".join(wrong)
     assert await bench.prometheus.up() == len(bench.site.targets), JOB
