@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -58,6 +59,12 @@ def test_a_chart_has_title_ticks_with_units_times_and_a_legend(stacked: bool) ->
     panel = Panel("Traffic", "", "reqps", (), stacked=stacked)
     said = drawn(panel, climbing("first", 0, 1, 2, math.nan, 4, 3), climbing("second", 1, 1, 1, 1, 1, 1))
     assert {"Traffic", "first", "second", "0 req/s", "00:17:00"} <= set(said)
+
+
+def test_a_mark_is_drawn_where_another_configuration_was_taken_over() -> None:
+    row, data = Row("Row", (Panel("Traffic", "", "reqps", ()),)), {"Traffic": [climbing("first", 0, 1, 2)]}
+    assert picture(row, data, SPAN, "").count("stroke-dasharray") == 0
+    assert picture(row, data, replace(SPAN, marks=(1030.0, 1050.0)), "").count("stroke-dasharray") == 2
 
 
 def test_a_legend_that_does_not_fit_says_how_many_more_there_are() -> None:
