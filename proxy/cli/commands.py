@@ -49,6 +49,24 @@ def serve(file: Path, listen: Address | None, admin: Address | None, workers: in
 
 
 @click.command()
+@click.option("--admin", default=DEFAULT_ADMIN, show_default=True, help="Where the running proxy's admin listener is.")
+@click.option("--ready", is_flag=True, help="Ask whether traffic may be sent to it, not only whether it lives.")
+def health(admin: str, ready: bool) -> int:
+    """Ask a running proxy whether it lives.
+
+    For health checks where there is no curl, such as in a container. Exit code 0: it does, 1: it does not, or does not answer.
+
+    \b
+    Example:
+      scopegate health
+      scopegate health --admin http://127.0.0.1:9090 --ready
+    """
+    from proxy.cli import health as asking
+
+    return asking.health(admin, ready=ready)
+
+
+@click.command()
 @click.option("--listen", type=ADDRESS, help="Where the proxy listens (default 127.0.0.1:8080, or a free port).")
 @click.option("--admin", type=ADDRESS, help="Where the admin listener is (default 127.0.0.1:9090, or a free port).")
 @click.option("--tour", is_flag=True, help="Run the tour and end: exit code 0 only if every answer is the promised one.")
@@ -235,4 +253,4 @@ def replay(log: str, file: Path, catalogs: Sequence[str], without: Sequence[str]
     return replaying_logs.replay_log(log, file, catalogs, without, as_json=output_format == "json")
 
 
-COMMANDS: Final = (serve, demo, simulate, check_config, schema, explain, explain_error, replay, catalog, report)
+COMMANDS: Final = (serve, health, demo, simulate, check_config, schema, explain, explain_error, replay, catalog, report)

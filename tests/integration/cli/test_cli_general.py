@@ -57,6 +57,7 @@ def test_the_overview_names_every_command_of_this_version_and_cuts_no_sentence()
         "demo",
         "explain",
         "explain-error",
+        "health",
         "replay",
         "report",
         "schema",
