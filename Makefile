@@ -104,7 +104,7 @@ HOT := gate judge repeats locator token_reader ruling answers closing headers re
 compiled: $(VENV)/.development ## compile the hot path into build/compiled (needs a C compiler; half a minute)
 	@$(MAKE) --no-print-directory compile
 
-compile: # with the mypyc that is in BIN, whatever else is there
+compile: ## the same with the mypyc in BIN, and nothing else of the development environment: for the image
 	@rm -rf build/compiled && mkdir -p build/compiled && cp -r proxy config build/compiled/ && printf '[mypy]\nignore_missing_imports = true\n' > build/compiled/mypy.ini
 	@cd build/compiled && $(abspath $(BIN))/mypyc $(HOT:%=proxy/%.py) > compile.log 2>&1 || { cat compile.log; exit 1; }
 	@cd build/compiled && $(abspath $(BIN))/python -c 'import proxy.wire.turn as t; assert t.__file__.endswith(".so"); print("compiled:", t.__file__.rsplit("/")[-1])'

@@ -1,7 +1,7 @@
 """Does what a Dockerfile says, where there is no container engine: overlays instead of layers, this machine instead of the base images.
 
-`unshare -m PYTHON container.py CONTEXT DOCKERFILE CONFIGURATION`, as root, on Linux. Builds, runs the image without a shell, as its user and
-on a read-only root, in a network of its own; prints what it saw as JSON. What it does not know in a Dockerfile is an error.
+`unshare -m PYTHON container.py CONTEXT DOCKERFILE CONFIGURATION`, as root, on Linux. Builds, runs the image without a shell, as its user
+and on a read-only root, in a network of its own; prints what it saw as JSON. What it does not know in a Dockerfile is an error.
 """
 
 from __future__ import annotations
