@@ -59,7 +59,10 @@ def program(name: str) -> str:
 
 def said_version(command: tuple[str, ...]) -> str:
     """Return the first version number that a command prints."""
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+    except OSError:
+        return "missing"
     found = re.search(r"\d+\.\d+\.\d+", ran.stdout + ran.stderr)
     return found[0] if found else "unknown"
 

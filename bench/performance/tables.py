@@ -57,10 +57,11 @@ def _head(about: About) -> str:
 
 
 def _targets(summary: Summary) -> Iterator[str]:
-    yield "### Targets\n"
     head = ("target", "wanted", "Scopegate", "", "interpreted", "")
     judged = ([each.what, each.bound(), *_judged(each, summary)] for each in TARGETS)
-    yield table(head, (row for row in judged if set(row[2:]) != {NOTHING}))
+    if rows := [row for row in judged if set(row[2:]) != {NOTHING}]:
+        yield "### Targets\n"
+        yield table(head, rows)
 
 
 def _judged(target: Target, summary: Summary) -> Iterator[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import trustme
 
 from bench.performance.driver import chosen, order
-from bench.performance.peers import CONFIGS, DECIDER, OURS, PEERS, Peer, workers
+from bench.performance.peers import CONFIGS, DECIDER, OURS, PEERS, Peer, said_version, workers
 from bench.performance.scenarios import SCENARIOS, SHARED
 from bench.performance.targets import TARGETS
 from bench.performance.world import NotMeasurableError, by_key, filled
@@ -40,6 +41,11 @@ def test_our_own_configurations_are_valid(peer: Peer, tmp_path: Path) -> None:
     file.write_text(filled((CONFIGS / peer.config).read_text(), words(peer, tmp_path)))
     loaded = load_settings(file, {})
     assert isinstance(loaded, Loaded), str(loaded)
+
+
+def test_a_program_that_is_missing_has_no_version() -> None:
+    assert said_version(("no-such-program", "--version")) == "missing"
+    assert re.fullmatch(r"3\.\d+\.\d+", said_version((sys.executable, "--version")))
 
 
 def test_who_asks_is_told_where() -> None:

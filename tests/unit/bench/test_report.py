@@ -41,6 +41,10 @@ def test_targets_that_were_not_measured_are_left_out() -> None:
     assert "mitmproxy" not in section(TEXT, "### Targets")
 
 
+def test_without_us_there_are_no_targets() -> None:
+    assert "### Targets" not in document(run(costs("forward-32", "nginx", "cpu_us", 20)))
+
+
 def test_medians_and_ratios_stand_beside_each_other() -> None:
     assert rows(section(TEXT, "### Forwarding")) == [
         ["Scopegate", "52.0", "–"],
