@@ -9,7 +9,6 @@ from tests.integration.kubernetes.rendering import Manifest, configuration, cont
 HELMS_OWN = {
     "app.kubernetes.io/instance",
     "app.kubernetes.io/version",
-    "app.kubernetes.io/part-of",
     "app.kubernetes.io/managed-by",
     "helm.sh/chart",
     "checksum/configuration",

@@ -10,6 +10,7 @@ import pytest
 from proxy.admin.access import OPEN_PATHS
 from proxy.settings.restarts import AT_START, LIVE, SWITCHED_AT_START
 from tests.integration.kubernetes.rendering import (
+    ROOT,
     SOURCES,
     Manifest,
     component,
@@ -23,6 +24,7 @@ from tests.integration.kubernetes.rendering import (
     source,
     workloads,
 )
+from tools.chart import RULES
 
 PODS = [*((name, "proxy") for name in SOURCES), ("valkey", "valkey")]
 """Every pod of every source: a test below says that there are no others."""
@@ -169,8 +171,6 @@ def test_which_changes_restart_can_be_said() -> None:
     always, never = "restartOnConfigChange=always", "restartOnConfigChange=never"
     assert checksum(always) != checksum(always, "config.mode=shadow")
     assert checksum(never) == checksum(never, "config.log.decisions=false") == "None"
-    several = "config.workers=2"
-    assert checksum(several) != checksum(several, "config.mode=shadow"), "several workers do not reload"
 
 
 def test_a_new_version_of_the_chart_alone_restarts_nothing() -> None:
@@ -327,4 +327,13 @@ def test_prometheus_shows_the_token_that_the_proxy_knows(name: str) -> None:
     assert endpoint["scheme"] == ("https" if "tls" in configuration(manifests)["admin"] else "http")
     assert ("tlsConfig" in endpoint) == (endpoint["scheme"] == "https")
     assert service["spec"]["publishNotReadyAddresses"] is True
-    assert service["metadata"]["labels"][monitor["jobLabel"]] == "scopegate"
+    assert service["metadata"]["labels"][monitor["jobLabel"]] == "scopegate", "alerts name this job"
+
+
+def test_alerts_find_the_job_under_another_name() -> None:
+    manifests = rendered("everything", "--set", "nameOverride=gatekeeper,fullnameOverride=gatekeeper")
+    monitor = only(manifests, "ServiceMonitor")["spec"]
+    service = only(manifests, "Service", "gatekeeper-admin")["metadata"]["labels"]
+    assert monitor["selector"]["matchLabels"].items() <= service.items()
+    assert service[monitor["jobLabel"]] == "scopegate"
+    assert 'job="scopegate"' in (ROOT / RULES / "scopegate-alerts.yaml").read_text()

@@ -20,7 +20,7 @@ from tests.integration.kubernetes.objects import TOKEN, config_maps
 from tests.integration.kubernetes.rendering import Manifest, container, only, pod, rendered, source
 
 
-@pytest.mark.parametrize("name", ["minimal", "everything", "existing-secrets", "base", "overlays/example"])
+@pytest.mark.parametrize("name", ["minimal", "everything", "existing-secrets", "valkey", "base", "overlays/example"])
 async def test_the_pod_serves_with_the_rights_it_has(name: str, tmp_path: Path) -> None:
     manifests = source(name)
     async with started(tmp_path, manifests) as (one, _):

@@ -57,7 +57,7 @@
 {{/* What of the configuration must restart the pods when it changes: what the proxy reads at its start only, or everything. */}}
 {{- define "scopegate.restarting" -}}
 {{- $config := fromYaml (include "scopegate.config" .) -}}
-{{- if or (eq .Values.restartOnConfigChange "always") (gt (int (dig "workers" 1 $config)) 1) -}}
+{{- if eq .Values.restartOnConfigChange "always" -}}
   {{- toYaml (dict "config" $config "catalogs" .Values.catalogs) -}}
 {{- else -}}
   {{- $start := pick $config "listen" "gateway_adapters" "audit" "shared_state" "log" "workers" -}}
