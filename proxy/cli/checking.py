@@ -13,19 +13,35 @@ from proxy.cli.exits import INVALID, OK
 from proxy.cli.output import print_columns, print_json, print_paragraph
 from proxy.cli.parameters import is_loopback
 from proxy.model import Mode
-from proxy.settings import Loaded, Problem, Problems, Settings, allowances, largest_series_count, load_settings
+from proxy.settings import (
+    NEEDS_RESTART,
+    Loaded,
+    Problem,
+    Problems,
+    Settings,
+    allowances,
+    difference,
+    dotted,
+    largest_series_count,
+    load_settings,
+    needs_restart,
+)
 
 Warned = tuple[str, str]
 """A key and what is remarkable about it; never its value, which may be a secret."""
 
 
-def check(file: Path, *, as_json: bool) -> int:
-    """Print what is wrong with a configuration, or what it says."""
+def check(file: Path, *, as_json: bool, against: Path | None = None) -> int:
+    """Print what is wrong with a configuration, or what it says, and what it says differently from the one in `against`."""
     loaded = load_settings(file, os.environ)
     if isinstance(loaded, Problems):
         _print_problems(file, loaded, as_json=as_json)
         return INVALID
-    summary = _summary(file, loaded)
+    old = None if against is None else load_settings(against, os.environ)
+    if isinstance(old, Problems):
+        _print_problems(against or file, old, as_json=as_json)
+        return INVALID
+    summary = _summary(file, loaded) | ({} if old is None else _changes(old, loaded))
     if as_json:
         print_json(summary)
     else:
@@ -54,12 +70,18 @@ def _summary(file: Path, loaded: Loaded) -> dict[str, Any]:
     return {
         "file": str(file),
         "ok": True,
+        "revision": loaded.revision,
         "vendors": [_vendor_members(name, loaded) for name in settings.vendors],
         "clients": [client.name for client in settings.clients],
         "allowed": list(_allowed(loaded)),
         "largest_series_count": largest_series_count(settings, loaded.catalogs),
         "warnings": [{"key": key, "message": message} for key, message in warnings(settings)],
     }
+
+
+def _changes(old: Loaded, new: Loaded) -> dict[str, Any]:
+    needed = [dotted(path) for path in needs_restart(old.settings, new.settings)]
+    return {"against": str(old.files[0]), "changes": difference(old, new), "needs_restart": needed}
 
 
 def _allowed(loaded: Loaded) -> Iterator[dict[str, object]]:
@@ -100,8 +122,19 @@ def _print_summary(summary: Mapping[str, Any]) -> None:
     for entry in summary["allowed"]:
         click.echo(f"    {entry['client']} may use {entry['operations']} of the {entry['of']} operations of {entry['vendor']}")
     click.echo(f"  largest number of metric series: {summary['largest_series_count']}")
+    click.echo(f"  revision: {summary['revision']}")
+    if "against" in summary:
+        _print_changes(summary)
     for warning in summary["warnings"]:
         print_paragraph(f"{warning['key']}: {warning['message']}", first=click.style("warning: ", fg="yellow"), rest="  ")
+
+
+def _print_changes(summary: Mapping[str, Any]) -> None:
+    click.echo(f"  changes against {summary['against']}:{'' if summary['changes'] else ' none'}")
+    for change in summary["changes"]:
+        click.echo(f"    {change}")
+    for key in summary["needs_restart"]:
+        click.echo(f"    {key}: {NEEDS_RESTART}")
 
 
 def _cell(value: object) -> str:

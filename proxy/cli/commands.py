@@ -129,8 +129,9 @@ def simulate(
 
 @click.command("check-config")
 @click.argument("file", type=FILE)
+@click.option("--against", type=FILE, help="Also print what FILE says differently from this one, and what of it needs a restart.")
 @format_option
-def check_config(file: Path, output_format: str) -> int:
+def check_config(file: Path, against: Path | None, output_format: str) -> int:
     """Validate a configuration file and its catalogues.
 
     Prints every problem as file:line:col: key.path: message (exit code 4), or what is configured and what deserves a second look.
@@ -141,7 +142,7 @@ def check_config(file: Path, output_format: str) -> int:
     """
     from proxy.cli import checking
 
-    return checking.check(file, as_json=output_format == "json")
+    return checking.check(file, as_json=output_format == "json", against=against)
 
 
 @click.command()

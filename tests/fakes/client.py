@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import struct
+from typing import Any
 
 from tests.fakes.messages import Message, read_answer
 from tests.fakes.waiting import PATIENCE_S
@@ -75,6 +76,12 @@ class RawClient:
         if not data:
             raise EOFError
         self._buffer += data
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """What the proxy showed in the handshake."""
+        shown: dict[str, Any] = self._writer.get_extra_info("peercert")
+        return shown
 
     def half_close(self) -> None:
         """Say that nothing more is sent, and keep reading."""

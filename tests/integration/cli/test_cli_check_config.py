@@ -123,3 +123,17 @@ def test_values_from_the_environment_are_not_shown(tmp_path: Path) -> None:
 def test_the_file_that_cannot_be_read() -> None:
     finished = scopegate("check-config", str(ROOT / "none.yaml"))
     assert (finished.returncode, finished.stdout.count("\n"), "cannot be read" in finished.stdout) == (4, 1, True)
+
+
+def test_what_a_change_would_do_is_told_before(configured: WriteConfiguration, tmp_path: Path) -> None:
+    old = configured().rename(tmp_path / "old.yaml")
+    new = configured(more="mode: shadow\naudit: {path: a.jsonl}")
+    finished = scopegate("check-config", str(new), "--against", str(old))
+    assert finished.returncode == 0
+    assert '    mode: "enforce" → "shadow"\n' in finished.stdout
+    assert "    audit: needs a restart" in finished.stdout
+    told = read_json(scopegate("check-config", str(new), "--against", str(old), "--format", "json"))
+    assert told["needs_restart"] == ["audit"]
+    assert "  changes against " in scopegate("check-config", str(old), "--against", str(old)).stdout
+    old.write_text("mood: 1")
+    assert scopegate("check-config", str(new), "--against", str(old)).returncode == 4

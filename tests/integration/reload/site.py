@@ -112,6 +112,10 @@ class Site:
     async def start(self) -> None:
         self.catalog_file.write_text(CATALOG, encoding="utf-8")
         self.write()
+        await self.restart()
+
+    async def restart(self) -> None:
+        """Start a proxy by the files as they are."""
         disk = Disk()
         loaded = self.load(disk)
         assert isinstance(loaded, Loaded), str(loaded)

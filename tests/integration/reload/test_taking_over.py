@@ -37,6 +37,34 @@ async def test_another_mode_counts_for_the_next_request_of_an_open_connection(tm
         assert told(await ask(client, token)) == DENIED
 
 
+async def test_every_decision_names_the_configuration_that_made_it(tmp_path: Path) -> None:
+    async with open_site(tmp_path) as site:
+        client = await site.client()
+        tokens = [await log_in(client, scope) for scope in ("calls:read", "calls:none")]
+        revisions = []
+        for seconds in (7, 8):
+            site.write_vendor(timeouts={"response_head_s": seconds})
+            await site.reload()
+            revisions.append((await site.config())["revision"])
+            for token in tokens * 3:
+                await ask(client, token)
+        rows = (await site.decisions(14))[2:]
+        assert [row["revision"] for row in rows] == [revisions[0]] * 6 + [revisions[1]] * 6
+
+
+async def test_what_scopes_imply_is_judged_anew(tmp_path: Path) -> None:
+    catalog = CATALOG.replace("operations:", '  "calls:all": {implies: ["calls:read"], title: All, remediation: [ask]}\noperations:')
+    async with open_site(tmp_path) as site:
+        site.write_catalog(catalog)
+        await site.reload()
+        client = await site.client()
+        token = await log_in(client, "calls:all")
+        assert told(await ask(client, token)) == PERMITTED
+        site.write_vendor(implied_scopes="ignore")
+        await site.reload()
+        assert told(await ask(client, token)) == DENIED
+
+
 async def test_a_rule_added_and_removed_counts_on_an_open_connection(tmp_path: Path) -> None:
     async with open_site(tmp_path, clients=[REPORTER]) as site:
         client = await site.client()
