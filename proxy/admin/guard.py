@@ -155,16 +155,17 @@ class QuietRequestHandler(web.RequestHandler):  # type: ignore[type-arg, unused-
 
 
 class QuietServer(web.Server):
-    """Makes a `QuietRequestHandler` per connection."""
+    """Makes a `QuietRequestHandler` per connection, and hangs up on more than `most` at one time."""
 
-    def __init__(self, handler: Handler, **options: Any) -> None:
+    def __init__(self, handler: Handler, *, most: int = MAX_CONNECTIONS, **options: Any) -> None:
         super().__init__(handler, **options)
+        self._most = most
         self._options = {name: value for name, value in options.items() if name not in {"request_factory", "loop"}}
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         """Keep the connection, unless there are too many already."""
         super().connection_made(handler, transport)
-        if len(self.connections) > MAX_CONNECTIONS:
+        if len(self.connections) > self._most:
             transport.abort()
 
     def __call__(self) -> web.RequestHandler:

@@ -46,6 +46,7 @@ class GatewayServer:
         limits = self._service().limits
         server = QuietServer(
             self._handle,
+            most=limits.max_connections,
             access_log=None,
             logger=self._log,
             auto_decompress=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -157,3 +158,17 @@ async def test_more_workers_on_the_command_line_are_refused() -> None:
         await app.start()
     await app.stop(0.0)
     await simulator.stop()
+
+
+async def test_as_many_connections_as_the_traffic_listener_may_have() -> None:
+    async with open_house(RingCentralSimulator(), gateway_adapters=ADAPTERS, limits={"max_connections": 300}) as house:
+        target, *_ = asked("envoy", f"/ringcentral{ACCOUNT}")
+        lines = [await asyncio.open_connection("127.0.0.1", house.app.gateway_port) for _ in range(300)]
+        for reader, writer in lines:
+            writer.write(f"GET {target} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+        reader, writer = await asyncio.open_connection("127.0.0.1", house.app.gateway_port)
+        with contextlib.suppress(ConnectionError):  # one too many is hung up on, one way or the other
+            assert await reader.read() == b""
+        for _, each in [*lines, (reader, writer)]:
+            each.close()
