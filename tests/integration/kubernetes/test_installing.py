@@ -13,7 +13,20 @@ import pytest
 from aiohttp import web
 
 from proxy import __version__
-from tests.integration.kubernetes.rendering import CHART, HELMS, NAMESPACE, Manifest, helm, only, parsed, program, run
+from tests.integration.kubernetes.rendering import (
+    CHART,
+    HELMS,
+    NAMESPACE,
+    VALUES,
+    Manifest,
+    configuration,
+    helm,
+    only,
+    parsed,
+    program,
+    rendered,
+    run,
+)
 
 KINDS: Mapping[str, Sequence[str]] = {
     "v1": ("ConfigMap", "Secret", "Service", "ServiceAccount"),
@@ -110,3 +123,16 @@ def test_a_packaged_chart_has_everything_it_needs(version: str, tmp_path: Path) 
     whole = {str(file.relative_to(CHART)) for file in CHART.rglob("*") if file.is_file()}
     assert names == {name for name in whole if not name.startswith("ci/")}
     assert {"values.schema.json", "templates/NOTES.txt"} <= names
+
+
+@pytest.mark.parametrize("values", VALUES)
+def test_the_notes_say_where_apps_reach_it(values: str) -> None:
+    """Helm 4 renders them without a cluster; Helm 3 would ask for one."""
+    finished = helm("helm4", ("install", "gate"), values, "-n", NAMESPACE, "--dry-run=client")
+    assert finished.returncode == 0, finished.stderr
+    notes = finished.stdout.partition("\nNOTES:\n")[2]
+    config = configuration(rendered(values))
+    for name, vendor in config["vendors"].items():
+        assert f"  {name}: http{'s' if 'tls' in config else ''}://" in notes
+        assert vendor["mount"]["path"] in notes
+    assert ("The mode is shadow" in notes) == (config.get("mode") == "shadow")
