@@ -43,5 +43,7 @@ class IdMaker:
             self._random, counter = _base32(self._random_bits(60), 12), 0
             milliseconds = max(milliseconds, self._milliseconds + 1)
         self._milliseconds = milliseconds
-        self._prefix = _base32(milliseconds & ((1 << 48) - 1), 10) + self._random
+        value = milliseconds & ((1 << 48) - 1)
+        self._prefix = f"{_PAIRS[value >> 40]}{_PAIRS[value >> 30 & 1023]}{_PAIRS[value >> 20 & 1023]}{_PAIRS[value >> 10 & 1023]}"
+        self._prefix += _PAIRS[value & 1023] + self._random
         return counter

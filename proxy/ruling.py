@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from proxy.catalog import Match
 from proxy.clients import NO_PEER, UNIDENTIFIED, Client, Peer
@@ -72,13 +72,16 @@ class KeptAnswer(Protocol):
         """Return the answer for one more request like the first one."""
 
 
-class LocalAnswer(NamedTuple):
+class LocalAnswer:
     """An answer made here. `fields` are whole header lines without framing; `close` hangs up after it."""
 
-    status: int
-    fields: bytes
-    body: bytes
-    close: bool = False
+    __slots__ = ("body", "close", "fields", "status")
+
+    def __init__(self, status: int, fields: bytes, body: bytes, close: bool = False) -> None:
+        self.status = status
+        self.fields = fields
+        self.body = body
+        self.close = close
 
 
 class Ruling:

@@ -42,7 +42,7 @@ class Parent(NamedTuple):
     state: bytes = b""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Trace:
     """One request's place in its trace. Ids are lower-case hexadecimal digits; `parent_id` is "" where the trace begins here.
 
@@ -57,6 +57,17 @@ class Trace:
     state: bytes
     vendor_span_id: str
     told: bool
+
+    def __init__(
+        self, trace_id: str, span_id: str, parent_id: str, flags: int, state: bytes, vendor_span_id: str, told: bool
+    ) -> None:  # written out because one is made for every request: the generated one is never compiled
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.parent_id = parent_id
+        self.flags = flags
+        self.state = state
+        self.vendor_span_id = vendor_span_id
+        self.told = told
 
     def lines(self, request_id: str) -> bytes:
         """Return the header lines by which the vendor is told; none where it must not be."""

@@ -160,12 +160,15 @@ class JsonLines:
             return None
         duration, vendor, trace = repetition.duration, repetition.vendor_duration, repetition.trace
         parent = f',"parent_span_id":"{trace.parent_id}"' if trace.parent_id else ""
+        whole = own = _milliseconds(duration)
+        of_vendor = "0.000"
+        if vendor:
+            of_vendor, own = _milliseconds(vendor), _milliseconds(duration - vendor)
         line = (
             f'{known.words},"ts":"{self._clock(at)}","decision_id":"{identifier}","request_id":"{request}"'
             f',"trace_id":"{trace.trace_id}","span_id":"{trace.span_id}"{parent},"path":"{path}"'
             f',"request_bytes":{repetition.request_bytes},"response_bytes":{repetition.response_bytes}'
-            f',"duration_ms":{_milliseconds(duration)},"vendor_ms":{_milliseconds(vendor)}'
-            f',"overhead_ms":{_milliseconds(duration - vendor)}{known.end}'
+            f',"duration_ms":{whole},"vendor_ms":{of_vendor},"overhead_ms":{own}{known.end}'
         )
         return line.encode("ascii")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
@@ -28,13 +28,42 @@ _BACKLOG, _UPLOAD, _SLOW = 1, 2, 4
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")}
 
 
+_CURRENT: Final = b" HTTP/1.1"
+
+
 class ClientConnection:
     """A client connection; `turns` are its requests in order, the first one is being worked on."""
 
     __slots__ = (
-        "_closing", "_coding_bytes", "_dead", "_fields", "_half_closed_at", "_half_open", "_head", "_head_bytes", "_head_since",
-        "_idle_since", "_known_fields", "_known_head", "_leave_by", "_listener", "_out", "_parser", "_pauses", "_pumping", "_receiving",
-        "_target", "draining", "ending", "peer", "served", "transport", "turns", "upload_held", "write_paused",
+        "_closing",
+        "_coding_bytes",
+        "_dead",
+        "_fields",
+        "_half_closed_at",
+        "_half_open",
+        "_head",
+        "_head_bytes",
+        "_head_since",
+        "_idle_since",
+        "_known_fields",
+        "_known_head",
+        "_leave_by",
+        "_line",
+        "_listener",
+        "_out",
+        "_parser",
+        "_pauses",
+        "_pumping",
+        "_receiving",
+        "_target",
+        "draining",
+        "ending",
+        "peer",
+        "served",
+        "transport",
+        "turns",
+        "upload_held",
+        "write_paused",
     )  # fmt: skip
 
     def __init__(self, listener: Listener) -> None:
@@ -48,6 +77,8 @@ class ClientConnection:
         self._known_fields: list[tuple[bytes, bytes]] | None = None
         self._known_head: RequestHead | None = None
         self._target = b""
+        self._line = b""
+        """What begins with a request line, until that was read."""
         self._head_since = self._idle_since = self._half_closed_at = self._leave_by = 0.0
         self.peer = NO_PEER
         self._half_open = True
@@ -109,6 +140,7 @@ class ClientConnection:
         if self._dead:
             return
         in_head, body_of, body_bytes = self._head, self._receiving, self._body_bytes()
+        self._line = data if not in_head and body_of is None else b""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
@@ -156,7 +188,8 @@ class ClientConnection:
             self._reject(errors.TOO_MANY_PIPELINED)
             return
         parser = self._parser
-        method, version = parser.get_method(), parser.get_http_version()
+        method, version = parser.get_method(), "1.1" if self._line and _is_current(self._line) else parser.get_http_version()
+        self._line = b""
         head = self._read_head(method, version)
         if isinstance(head, RequestHead):
             self._begin(method, head, version)
@@ -420,3 +453,9 @@ class ClientConnection:
             return
         turn.check(now)
         self.flush()
+
+
+def _is_current(data: bytes) -> bool:
+    """Say whether what begins with a request line tells of HTTP/1.1 there; the parser knows, but asking it is dear."""
+    end = data.find(b"\r\n")
+    return end > 0 and data[end - len(_CURRENT) : end] == _CURRENT

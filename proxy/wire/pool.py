@@ -15,6 +15,7 @@ from proxy import errors
 from proxy.breaker import Breaker
 from proxy.certificates import LiveContext
 from proxy.errors import Fault
+from proxy.response_headers import ResponseReader
 from proxy.wire.dialling import Resolver, connect_first, is_address
 from proxy.wire.limits import Limits, Timeouts
 from proxy.wire.upstream import UpstreamConnection
@@ -47,6 +48,7 @@ class Pool:
         self.origin = origin
         self.breaker = breaker
         self.authority = origin.authority
+        self.reader = ResponseReader()
         self.limits = limits
         self.on_bug = on_bug
         self.timeouts = timeouts

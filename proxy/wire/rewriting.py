@@ -59,13 +59,13 @@ class Rewrites:
         """
         assert ruling.head is not None
         if head.refers:
-            head = head._replace(block=links.rewrite_fields(head.block, ruling.head.host))
+            head = head.with_block(links.rewrite_fields(head.block, ruling.head.host))
         if status == 304:
-            return head._replace(block=as_known(head.block, ruling.head.named.get("if-none-match", b"")))
+            return head.with_block(as_known(head.block, ruling.head.named.get("if-none-match", b"")))
         if status == 206 or ruling.watch.request or not is_json(head.content_type):
             return head
         if no_body:  # what the length and the validators of the body would be is only known when there is one
-            return head if status == 204 else head._replace(block=as_changed(head.block), content_length=None)
+            return head if status == 204 else head.reframed(as_changed(head.block), None)
         assert ruling.mount is not None
         vendor = ruling.mount.vendor.name
         if (head.content_length or 0) > self.max_bytes or not is_decodable(head.content_encoding):
@@ -110,7 +110,8 @@ class Held:
         result, body = self._result(b"".join(self._pieces))
         self._book.count(self._vendor, result)
         if body is not None:
-            self.head = self.head._replace(block=as_changed(self.head.block), content_length=len(body), chunked=False)
+            self.head = self.head.reframed(as_changed(self.head.block), len(body))
+            self.head.chunked = False
         return body
 
     def _result(self, body: bytes) -> tuple[str, bytes | None]:

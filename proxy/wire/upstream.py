@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from proxy import errors
-from proxy.response_headers import ResponseHead, read_response
+from proxy.response_headers import ResponseHead
 from proxy.wire.heads import has_no_body
 from proxy.wire.limits import MAX_CODING_BYTES, MAX_CODING_SHARE, MAX_INFORMATIONAL, WRITE_HIGH_WATER
 from proxy.wire.sockets import Probe, is_whole_end, reset_on_close
@@ -39,12 +39,14 @@ class UpstreamConnection:
         "_keep",
         "_method",
         "_no_body",
+        "_old",
         "_out",
         "_parser",
         "_pool",
         "_raw_left",
         "_reason",
         "_received",
+        "_status_line",
         "_until_close",
         "idle_since",
         "out",
@@ -73,6 +75,7 @@ class UpstreamConnection:
         self._complete = self._dirty = self._until_close = self._no_body = False
         self._keep = True
         self._informational = self._received = self._raw_left = self._coding_bytes = 0
+        self._status_line = self._old = False
 
     # --- the turn's side
 
@@ -171,6 +174,8 @@ class UpstreamConnection:
         turn.connection.flush()
 
     def _parse(self, data: bytes) -> None:
+        # Asking the parser for the version is dear, and an answer mostly begins and ends its head in one piece.
+        self._status_line = self._head is None and not self._field_bytes and data.startswith(b"HTTP/1.1 ")
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
@@ -250,8 +255,9 @@ class UpstreamConnection:
             self._dirty = True
             return
         status = self._parser.get_status_code()
-        head = read_response(self._fields)
-        version = self._parser.get_http_version()
+        head = self._pool.reader.read(self._fields)
+        version = "1.1" if self._status_line else self._parser.get_http_version()
+        self._status_line, self._old = False, version == "1.0"
         many = len(self._fields) > self._pool.limits.max_headers * 2
         if head is None or many or not 100 <= status <= 599 or version not in ("1.1", "1.0"):
             self._broken = errors.BAD_RESPONSE
@@ -278,7 +284,7 @@ class UpstreamConnection:
             turn.not_answered()
         elif breaker.troubled:
             breaker.heard()
-        self._keep = self._parser.should_keep_alive() and not (head.chunked and self._parser.get_http_version() == "1.0")
+        self._keep = self._parser.should_keep_alive() and not (head.chunked and self._old)
         self._no_body = no_body = has_no_body(self._method, status)
         self._until_close = not no_body and not head.chunked and head.content_length is None
         turn.upstream_head(status, self._reason, head, no_body)

@@ -207,7 +207,11 @@ def seen(ruling: Ruling) -> dict[str, object]:
     plain = {name: getattr(ruling, name) for name in (*NAMES, "fault", "evidence", "client", "mode", "watch", "effective_method")}
     identifier = ruling.decision_id.encode()
     answer = ruling.answer
-    told = None if answer is None else (answer.status, *(part.replace(identifier, b"ID") for part in answer[1:3]), answer.close)
+    told = (
+        None
+        if answer is None
+        else (answer.status, *(part.replace(identifier, b"ID") for part in (answer.fields, answer.body)), answer.close)
+    )
     return {**plain, "answer": told, "request_id": ruling.request_id.replace(ruling.decision_id, "ID"), "started_at": ruling.started_at}
 
 

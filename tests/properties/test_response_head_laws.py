@@ -80,7 +80,8 @@ field_lists = st.lists(st.tuples(names, values), max_size=7)
 @example([(b"Connection", b"close,x"), (b"close", b"1")])
 @given(field_lists)
 def test_the_quick_reader_is_the_slow_one(fields: FieldList) -> None:
-    assert read_response(fields) == reference(fields)
+    found, expected = read_response(fields), reference(fields)
+    assert (found and found.told()) == (expected and expected.told())
 
 
 @given(field_lists)

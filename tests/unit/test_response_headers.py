@@ -8,6 +8,11 @@ from proxy.headers import Fields
 from proxy.response_headers import ResponseHead, read_response
 
 
+def told(fields: Fields) -> tuple[object, ...] | None:
+    head = read_response(fields)
+    return None if head is None else head.told()
+
+
 def passed(fields: Fields) -> bytes:
     head = read_response(fields)
     assert head is not None
@@ -15,7 +20,7 @@ def passed(fields: Fields) -> bytes:
 
 
 def test_an_answer_without_fields_has_an_empty_head() -> None:
-    assert read_response([]) == ResponseHead(b"")
+    assert told([]) == ResponseHead(b"").told()
 
 
 def test_fields_pass_in_their_order_spelling_and_repetition() -> None:
@@ -43,12 +48,12 @@ def test_what_is_needed_later_is_read() -> None:
         [(b"Content-Length", b"12 "), (b"Content-Encoding", b" GZip "), (b"Content-Type", b"application/json"), (b"Location", b"/x")]
     )
     assert head is not None
-    assert head[1:] == (12, False, b"gzip", b"application/json", True)
+    assert head.told()[1:] == (12, False, b"gzip", b"application/json", True)
     assert head.block == b"Content-Encoding:  GZip \r\nContent-Type: application/json\r\nLocation: /x\r\n"
 
 
 def test_chunked_is_read_in_any_case() -> None:
-    assert read_response([(b"transfer-encoding", b" Chunked ")]) == ResponseHead(b"", chunked=True)
+    assert told([(b"transfer-encoding", b" Chunked ")]) == ResponseHead(b"", chunked=True).told()
 
 
 @pytest.mark.parametrize("value", [b"", b"-1", b"+5", b"5,5", b"0x5", b"5 5", b"1" * 19, "５".encode()])
@@ -98,11 +103,11 @@ def test_nominated_fields_are_dropped() -> None:
 
 
 def test_nominating_everything_leaves_an_empty_head() -> None:
-    assert read_response([(b"Connection", b"a"), (b"A", b"1")]) == ResponseHead(b"")
+    assert told([(b"Connection", b"a"), (b"A", b"1")]) == ResponseHead(b"").told()
 
 
 def test_a_nominated_content_type_is_not_read() -> None:
-    assert read_response([(b"Connection", b"content-type"), (b"Content-Type", b"a/b")]) == ResponseHead(b"")
+    assert told([(b"Connection", b"content-type"), (b"Content-Type", b"a/b")]) == ResponseHead(b"").told()
 
 
 def test_repeated_single_fields_pass_in_their_order_and_the_first_is_read() -> None:
@@ -121,4 +126,5 @@ def test_fields_that_refer_are_noticed(name: bytes, refers: bool) -> None:
 
 def test_repeated_content_encodings_are_no_coding_that_anybody_knows() -> None:
     head = read_response([(b"Content-Encoding", b"gzip"), (b"Content-Encoding", b"br"), LENGTH])
-    assert head == ResponseHead(b"Content-Encoding: gzip\r\nContent-Encoding: br\r\n", 5, content_encoding=b"several")
+    assert head is not None
+    assert head.told() == ResponseHead(b"Content-Encoding: gzip\r\nContent-Encoding: br\r\n", 5, content_encoding=b"several").told()
