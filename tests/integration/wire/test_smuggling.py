@@ -176,6 +176,10 @@ BAD_CHUNKS = {
 }
 
 
+LAST_CHUNK = b"\r\n0\r\n\r\n"
+"""With the line break before it: an id at the end of a head may end in 0, too."""
+
+
 @pytest.mark.parametrize("coded", BAD_CHUNKS.values(), ids=BAD_CHUNKS.keys())
 async def test_a_bad_chunk_aborts_the_request_to_the_vendor(proxy: Running, origin: Origin, coded: bytes) -> None:
     client = await proxy.client()
@@ -187,7 +191,7 @@ async def test_a_bad_chunk_aborts_the_request_to_the_vendor(proxy: Running, orig
     assert (answer.status, answer.get("Scopegate-Reason")) == (400, "malformed_request")
     assert await client.rest() == b""
     await wire.ended()
-    assert b"0\r\n\r\n" not in wire.received
+    assert LAST_CHUNK not in wire.received
     assert b"smuggled" not in origin.received
     row = await proxy.exchange()
     assert (row["status"], row["fault"], row["answered_by"]) == (400, "malformed_request", "proxy")
@@ -200,7 +204,7 @@ async def test_a_bad_chunk_in_the_first_packet_sends_nothing_complete(proxy: Run
     await client.send(chunked("/up", coded + get("/smuggled")))
     assert (await client.answer()).status == 400
     assert await client.rest() == b""
-    assert b"0\r\n\r\n" not in origin.received
+    assert LAST_CHUNK not in origin.received
     assert b"smuggled" not in origin.received
     assert (await proxy.exchange())["fault"] == "malformed_request"
 
