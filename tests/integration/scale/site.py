@@ -54,9 +54,13 @@ class Replica:
         await self._running.end()
 
     async def drain(self) -> str:
-        """Tell the process to stop; return its last words when it has ended."""
+        """Tell the process to stop, and see that it serves on until the load balancer has noticed; return its last words."""
         assert self._running is not None
         self._running.send(signal.SIGTERM)
+        await self._running.error_line("still serving")
+        assert (await self.admin("/readyz"))[0] == 503
+        answer = await self.ask("unknown")
+        assert (answer.get("Scopegate-Answered-By"), answer.get("Connection")) == ("vendor", "close")
         code, _, errors = await self._running.end()
         assert code == 0
         return errors.splitlines()[-1]

@@ -98,6 +98,15 @@ async def test_what_one_learns_the_other_uses_and_both_forget_what_is_revoked(
         await other.decides(issued["access_token"], "indeterminate")
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_process_knows_everything_before_its_first_request(tmp_path: Path, vendors: Vendors, store: Valkey, workers: str) -> None:
+    async with two(tmp_path, vendors, store) as (one, _), aiohttp.ClientSession() as session:
+        tokens = [(await one.log_in())["access_token"] for _ in range(200)]
+        async with serving(tmp_path / "scopegate.yaml", "--workers", workers) as running:
+            late = Replica(running, session)
+            assert {await late.send("GET", CALL_LOG, token) for token in tokens} == {(403, "deny")}
+
+
 async def test_the_store_killed_and_restarted_under_load_loses_no_request(tmp_path: Path, vendors: Vendors, store: Valkey) -> None:
     async with two(tmp_path, vendors, store) as (one, other):
         token = (await one.log_in())["access_token"]
