@@ -337,6 +337,8 @@ class App:
                     mount.learner.retire()
         self._loaded = new
         listener.swap(service)
+        if self._gateways is not None:
+            self._gateways.forget()
         self._secure(listener, prepared)
         self._replace_identity(prepared.identity)
         self._know(new)

@@ -68,6 +68,10 @@ class GatewayServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def forget(self) -> None:
+        """Let go of what another configuration was decided with."""
+        self._gates_of, self._gates = None, {}
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             return self._answer(request)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from proxy.grants import MAX_BOUND, MAX_LACKS, NEVER, GrantStore, Knowledge, LackRecord, learned
@@ -301,3 +303,73 @@ def test_the_store_holds_a_hundred_thousand_entries_unless_told_otherwise() -> N
     for number in range(100_001):
         store.put(b"%d" % number, entry)
     assert (len(store), store.evictions) == (100_000, 1)
+
+
+# --- another configuration ------------------------------------------------------------------------------
+
+
+def entry(source: Source, *lacks: str) -> Knowledge:
+    known = Knowledge(Grants(frozenset({"a"}), complete=True), source, 0.0, NEVER)
+    for scope in lacks:
+        known = known.with_lack(LackRecord(Lack(scope, frozenset()), 0.0, NEVER))
+    return known
+
+
+class Heard:
+    """Notes what an observer is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def kept(self, fingerprint: bytes, knowledge: Knowledge) -> None:
+        self.told.append("kept")
+
+    def tied(self, fingerprint: bytes, chain: str) -> None:
+        self.told.append("tied")
+
+    def untied(self, fingerprint: bytes) -> None:
+        self.told.append("untied")
+
+    def gone(self, fingerprint: bytes) -> None:
+        self.told.append("gone")
+
+    def cleared(self) -> None:
+        self.told.append("cleared")
+
+
+def test_what_a_login_granted_outlives_what_single_answers_taught() -> None:
+    left = entry(Source.TOKEN_RESPONSE, "b").unlearned()
+    assert left is not None
+    assert (left.grants, left.lacks) == (entry(Source.TOKEN_RESPONSE).grants, ())
+    assert [entry(source).unlearned() for source in (Source.REFUSAL, Source.SUCCESS)] == [None, None]
+
+
+def test_a_store_is_revised_without_anybody_hearing() -> None:
+    store, heard = GrantStore(), Heard()
+    store.put(b"1", replace(entry(Source.TOKEN_RESPONSE, "b"), chain="c"))
+    store.put(b"2", replace(entry(Source.REFUSAL), chain="c"))
+    store.tie("c", b"3")
+    store.observer = heard
+    store.revise(lambda known: known.unlearned())
+    assert [fingerprint for fingerprint, _ in store.items()] == [b"1"]
+    assert dict(store.ties()) == {b"1": "c", b"3": "c"}
+    assert heard.told == []
+    store.clear()
+    assert heard.told == ["cleared"]
+
+
+def test_a_smaller_store_gives_up_the_least_recently_used() -> None:
+    store = GrantStore(3)
+    for number in range(3):
+        store.put(bytes([number]), entry(Source.TOKEN_RESPONSE))
+    store.get(b"\0", 0.0)
+    store.resize(1)
+    assert ([fingerprint for fingerprint, _ in store.items()], store.evictions) == ([b"\0"], 2)
+
+
+def test_scratch_space_is_emptied_and_knowledge_stays() -> None:
+    store, known = GrantStore(), entry(Source.TOKEN_RESPONSE)
+    known.memo["decided"] = "before"
+    store.put(b"1", known)
+    store.forget_memos()
+    assert (store.get(b"1", 0.0) is known, known.memo) == (True, {})
