@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -29,7 +29,7 @@ from proxy.admin.server import start as start_admin
 from proxy.admin_backend import ProxyBackend, listening
 from proxy.app_identity import AppIdentity, identity_readings
 from proxy.auditing import audit_readiness, make_recorder, make_writer
-from proxy.carrying import carry_over
+from proxy.carrying import Carried, carry_over, keep_again
 from proxy.certificates import CertificateError, Certificates
 from proxy.clocks import SystemClocks
 from proxy.compose import Knowledge, Parts, build_service
@@ -139,7 +139,7 @@ class App:
         self._admin_tls: Secured | None = None
         self._shared_store: SharedStore | None = None
         self._fingerprinter: Fingerprinter | None = None
-        self._farewells: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[None]] = set()
         self.port = 0
         self.admin_port = 0
         self.gateway_port = 0
@@ -331,10 +331,10 @@ class App:
         before = listener.service
         parts = replace(self._parts(), channels=before.channels, app_tokens=prepared.identity.tokens)
         service = build_service(new, parts)
-        for name in self._carry_over(old, new):
-            for mount in before.gate.mounts:
-                if mount.vendor.name == name:
-                    mount.learner.retire()
+        carried = self._carry_over(old, new)
+        for mount in before.gate.mounts:
+            if mount.vendor.name in carried.changed:
+                mount.learner.retire()
         self._loaded = new
         listener.swap(service)
         if self._gateways is not None:
@@ -342,8 +342,17 @@ class App:
         self._secure(listener, prepared)
         self._replace_identity(prepared.identity)
         self._know(new)
+        if self._store is not None:
+            for rows in carried.rows:
+                self._beside(keep_again(rows, self._store))
 
-    def _carry_over(self, old: Loaded, new: Loaded) -> frozenset[str]:
+    def _beside(self, work: Coroutine[None, None, None]) -> None:
+        """Do something beside the requests."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    def _carry_over(self, old: Loaded, new: Loaded) -> Carried:
         return carry_over(self._knowledge, old, new, self._store, self._shared_store)
 
     def _secure(self, listener: Listener, prepared: Prepared) -> None:
@@ -358,9 +367,7 @@ class App:
     def _replace_identity(self, identity: AppIdentity) -> None:
         before, self._identity = self._identity, identity
         if before is not None and before is not identity:
-            farewell = asyncio.get_running_loop().create_task(before.keys.stop())
-            self._farewells.add(farewell)
-            farewell.add_done_callback(self._farewells.discard)
+            self._beside(before.keys.stop())
 
     def _know(self, new: Loaded) -> None:
         """Count, score and tell by another configuration."""

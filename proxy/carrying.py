@@ -7,7 +7,12 @@ vendor becomes another one (its kind, or its address), everything ends.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import IntEnum
+from itertools import chain
+from typing import Final, NamedTuple
 
 from proxy.compose import Knowledge
 from proxy.grants import NOBODY, GrantStore
@@ -19,6 +24,12 @@ from proxy.stores.basis import knowledge_basis
 from proxy.stores.embedded import EmbeddedStore
 from proxy.stores.fanout import listen
 from proxy.stores.shared import SharedStore
+from proxy.stores.watching import Watcher
+
+AT_ONCE: Final = 500
+MAX_WAITING: Final = 5_000
+"""Changes that may wait for the disk while rows are written anew: far fewer than the store gives up at."""
+PAUSE_S: Final = 0.05
 
 
 class Change(IntEnum):
@@ -48,24 +59,56 @@ def basis_of(name: str, loaded: Loaded) -> str:
     return knowledge_basis(vendor.kind, loaded.catalogs[name], vendor.grants_as_mappings())
 
 
-def carry_over(knowledge: Knowledge, old: Loaded, new: Loaded, store: EmbeddedStore | None, link: SharedStore | None) -> frozenset[str]:
-    """Make `knowledge` that of the configuration `new`; return the vendors of which some, or all, has ended."""
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The vendors of which some, or all, knowledge has ended, and whose rows are to be written anew."""
+
+    changed: frozenset[str]
+    rows: tuple[Rows, ...] = ()
+
+
+class Rows(NamedTuple):
+    """What is left of one vendor's knowledge, to be kept under its new basis."""
+
+    grants: GrantStore
+    watcher: Watcher
+
+
+def carry_over(knowledge: Knowledge, old: Loaded, new: Loaded, store: EmbeddedStore | None, link: SharedStore | None) -> Carried:
+    """Make `knowledge` that of the configuration `new`."""
     for name in old.settings.vendors.keys() - new.settings.vendors.keys():
         knowledge.drop(name)
         if link is not None:
             link.detach(name)
     changed = {name: change_of(name, old, new) for name in new.settings.vendors}
+    rows: list[Rows] = []
     for name, change in changed.items():
         grants, memory = knowledge.of(name, new.settings.limits.max_known_tokens)
         grants.resize(new.settings.limits.max_known_tokens)
         if change is not Change.NOTHING:
             _end(grants, memory, change)
-            _follow(name, grants, memory, new, store)
+            rows += _follow(name, grants, memory, new, store)
             _share(name, grants, memory, old, new, link)
         grants.forget_memos()
     if link is not None:
         link.compare()
-    return frozenset(name for name, change in changed.items() if change is not Change.NOTHING)
+    return Carried(frozenset(name for name, change in changed.items() if change is not Change.NOTHING), tuple(rows))
+
+
+async def keep_again(rows: Rows, store: EmbeddedStore) -> None:
+    """Write a vendor's rows anew, a few at a time: traffic goes on meanwhile, and so does what it teaches."""
+    grants, watcher = rows
+    names = [fingerprint for fingerprint, _ in chain(grants.ties(), grants.items())]
+    for start in range(0, len(names), AT_ONCE):
+        while store.waiting > MAX_WAITING:  # noqa: ASYNC110 - the disk has a thread of its own
+            await asyncio.sleep(PAUSE_S)
+        for fingerprint in names[start : start + AT_ONCE]:
+            tie, entry = grants.chain_of(fingerprint), grants.peek(fingerprint)
+            if entry is not None:
+                watcher.kept(fingerprint, entry)
+            elif tie is not None:
+                watcher.tied(fingerprint, tie)
+        await asyncio.sleep(0)
 
 
 def _end(grants: GrantStore, memory: VendorMemory, change: Change) -> None:
@@ -78,17 +121,15 @@ def _end(grants: GrantStore, memory: VendorMemory, change: Change) -> None:
         memory.clear()
 
 
-def _follow(name: str, grants: GrantStore, memory: VendorMemory, loaded: Loaded, store: EmbeddedStore | None) -> None:
-    """Have the disk keep what is left, and hear of every change from now on."""
+def _follow(name: str, grants: GrantStore, memory: VendorMemory, loaded: Loaded, store: EmbeddedStore | None) -> Iterator[Rows]:
+    """Have the disk give up what it has, and hear of every change from now on; yield what is to be written anew."""
     if store is None:
         return
     watcher = store.watcher(name, store_basis(loaded, name))
     watcher.cleared()
-    for fingerprint, chain in grants.ties():
-        watcher.tied(fingerprint, chain)
-    for fingerprint, entry in grants.items():
-        watcher.kept(fingerprint, entry)
     listen(grants, memory, watcher)
+    if len(grants):
+        yield Rows(grants, watcher)
 
 
 def _share(name: str, grants: GrantStore, memory: VendorMemory, old: Loaded, new: Loaded, link: SharedStore | None) -> None:

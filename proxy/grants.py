@@ -61,6 +61,8 @@ class Knowledge:
         """Return what is left when the catalogue it was learned by counts no more: what a login granted; None where that is nothing."""
         if self.source in _LEARNED:
             return None
+        if not self.lacks:
+            return self
         return replace(self, grants=replace(self.grants, lacking=frozenset()), lacks=(), memo={})
 
     def evidence_for(self, scopes: frozenset[str], resources: frozenset[str] = frozenset()) -> tuple[Source, float]:
@@ -268,14 +270,19 @@ class GrantStore:
         """Return the chain that an access or refresh token belongs to, or None."""
         return self._chain_of.get(fingerprint)
 
+    def peek(self, fingerprint: Fingerprint) -> Knowledge | None:
+        """Return an entry as it is kept, ended or not; it does not count as used."""
+        return self._entries.get(fingerprint)
+
     def revise(self, judge: Callable[[Knowledge], Knowledge | None]) -> None:
         """Replace every entry by what `judge` makes of it; None drops it. No observer hears of it: tell them what is left."""
-        for fingerprint, knowledge in list(self._entries.items()):
+        for fingerprint in list(self._entries):
+            knowledge = self._entries[fingerprint]
             left = judge(knowledge)
             if left is None:
                 del self._entries[fingerprint]
                 self._untie(fingerprint)
-            else:
+            elif left is not knowledge:
                 self._entries[fingerprint] = left
 
     def forget_memos(self) -> None:

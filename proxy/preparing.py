@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -42,6 +43,15 @@ async def prepare(new: Loaded, old: Loaded, identity: AppIdentity | None, certif
     fixed = [_problem(new, path, NEEDS_RESTART) for path in needs_restart(old.settings, new.settings)]
     if fixed:
         return collect(fixed)
+    secure = await asyncio.to_thread(_secure, new, certificates)
+    if isinstance(secure, Problems):
+        return secure
+    known = await _identity(new, old, identity)
+    return known if isinstance(known, Problems) else Prepared(_with_known_catalogs(new, old), known, *secure)
+
+
+def _secure(new: Loaded, certificates: Certificates) -> tuple[Secured | None, Secured | None, tuple[LiveContext, ...]] | Problems:
+    """Return how the listeners speak TLS, and what the ways to the vendors will be opened with. Reads files, and takes a while."""
     path: KeyPath = ()
     try:
         path = ("tls",)
@@ -51,11 +61,11 @@ async def prepare(new: Loaded, old: Loaded, identity: AppIdentity | None, certif
         contexts = []
         for name, vendor in new.settings.vendors.items():
             path = ("vendors", name)
-            contexts.append(certificates.follow(upstream_tls(name, vendor)))
+            if any(each is not None and each.scheme == "https" for each in (vendor.upstream, vendor.token_upstream, vendor.media_origin)):
+                contexts.append(certificates.follow(upstream_tls(name, vendor)))
     except CertificateError as error:
         return collect([_problem(new, path, f"certificate files cannot be used: {error}")])
-    known = await _identity(new, old, identity)
-    return known if isinstance(known, Problems) else Prepared(_with_known_catalogs(new, old), known, traffic, admin, tuple(contexts))
+    return traffic, admin, tuple(contexts)
 
 
 def _with_known_catalogs(new: Loaded, old: Loaded) -> Loaded:

@@ -86,6 +86,11 @@ class EmbeddedStore:
         """Begin anew: what the disk holds was not taken over, so it must not come back later."""
         self._pending.wipe()
 
+    @property
+    def waiting(self) -> int:
+        """How many changes are not written yet."""
+        return len(self._pending)
+
     def watcher(self, vendor: str, basis: str = "") -> Watcher:
         """Return the observer of a vendor's store and memory; `basis` where its knowledge rests on another one than at the start."""
         return Watcher(vendor, basis or self._expected[vendor].basis, self._pending, self.keys, self._nudge)

@@ -12,6 +12,7 @@ from proxy.admin.backend import Readiness as Health
 from proxy.admin.decisions import Decisions, Members
 from proxy.admin_backend import ProxyBackend
 from proxy.app import App, StartError
+from proxy.carrying import Carried
 from proxy.clocks import SystemClocks
 from proxy.compose import Knowledge
 from proxy.credentials import Fingerprint, Secret
@@ -165,15 +166,15 @@ class Supervisor(App):
         await self._ask(LOOK)  # once this is answered, nobody begins anything by the old one
         return None
 
-    def _carry_over(self, old: Loaded, new: Loaded) -> frozenset[str]:
+    def _carry_over(self, old: Loaded, new: Loaded) -> Carried:
         spreading = self._spreading
         assert spreading is not None
         with spreading.turn():
             spreading.begin_era(pack_number(self._serial))
             spreading.release()
-            changed = super()._carry_over(old, new)
+            carried = super()._carry_over(old, new)
             spreading.adopt(vendors_of(new))
-        return changed
+        return carried
 
     def _announce_end(self, listener: Listener) -> None:  # noqa: ARG002 - the workers have the connections
         if self._crew is not None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from proxy.app import App, StartError
+from proxy.carrying import Carried
 from proxy.clocks import SystemClocks
 from proxy.compose import Parts
 from proxy.credentials import Secret
@@ -207,11 +208,11 @@ class WorkerApp(App):
 
     # --- another configuration
 
-    def _carry_over(self, old: Loaded, new: Loaded) -> frozenset[str]:
+    def _carry_over(self, old: Loaded, new: Loaded) -> Carried:
         self._spreading.release()
-        changed = super()._carry_over(old, new)
+        carried = super()._carry_over(old, new)
         self._spreading.adopt(vendors_of(new))
-        return changed
+        return carried
 
     def _know(self, new: Loaded) -> None:
         super()._know(new)
