@@ -45,7 +45,8 @@ mutation: $(VENV)/.development ## change the pure core on purpose and see the te
 
 requirements: ## resolve the hashed requirement files anew
 	uv pip compile pyproject.toml --extra shared $(RESOLVE) -o requirements/runtime.txt
-	uv pip compile pyproject.toml --extra shared --group dev -c requirements/runtime.txt $(RESOLVE) -o requirements/development.txt
+	uv pip compile pyproject.toml --extra shared --extra otel -c requirements/runtime.txt $(RESOLVE) -o requirements/otel.txt
+	uv pip compile pyproject.toml --extra shared --extra otel --group dev -c requirements/otel.txt $(RESOLVE) -o requirements/development.txt
 	uv pip compile requirements/build.in $(RESOLVE) -o requirements/build.txt
 	uv pip compile requirements/compile.in -c requirements/build.txt -c requirements/development.txt $(RESOLVE) -o requirements/compile.txt
 	uv pip compile requirements/security.in $(RESOLVE) -o requirements/security.txt
@@ -68,8 +69,8 @@ $(VENV)/.development: $(VENV)/.runtime requirements/development.txt
 	@touch $@
 
 audit: .venv-security/.ready ## compare every pinned package with the database of known vulnerabilities (needs the internet)
-	@.venv-security/bin/python tools/audit.py requirements/runtime.txt requirements/build.txt requirements/compile.txt requirements/development.txt \
-	    requirements/security.txt requirements/fuzz.txt requirements/kubernetes.txt bench/requirements.txt
+	@.venv-security/bin/python tools/audit.py requirements/runtime.txt requirements/otel.txt requirements/build.txt requirements/compile.txt \
+	    requirements/development.txt requirements/security.txt requirements/fuzz.txt requirements/kubernetes.txt bench/requirements.txt
 
 sbom: .venv-security/.ready ## write build/sbom.json: CycloneDX, what runs and what it was pinned to
 	@.venv-security/bin/python -W ignore tools/sbom.py requirements/runtime.txt build/sbom.json

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from proxy import __version__
 from proxy.activation import NOTHING, Inherited
@@ -79,11 +79,15 @@ from proxy.telemetry.metrics import CacheSize, Metrics
 from proxy.telemetry.recent import Recent
 from proxy.telemetry.recorders import Recorder, Recorders
 from proxy.token_life import TokenLife
+from proxy.tracing import make_spans
 from proxy.usage import UsageLedger
 from proxy.wire.listener import Listener
 from proxy.wire.readings import listener_readings
 from proxy.wire.rewriting import Rewrites
 from proxy.wire.service import Service
+
+if TYPE_CHECKING:
+    from proxy.telemetry.otlp import SpanExport
 
 _REFUSED_ADMIN: Final = "Requests to the admin listener without a token that is known."
 
@@ -120,6 +124,7 @@ class App:
         self._ledgers: tuple[Ledger, ...] = (self._usage, self._scores, self._proposals)
         self._writer = LineWriter(log_descriptor) if log_descriptor is not None and loaded.settings.log.decisions else None
         self._audit = self._make_audit()
+        self._spans = self._make_spans()
         self._metrics = Metrics(known_labels(loaded), version=__version__, cache_sizes=self._cache_sizes)
         self._metrics.config_loaded(loaded.revision, self._configuration.loaded_at)
         self._recorders = Recorders(self._all_recorders(log_descriptor), self._recorder_failed)
@@ -157,6 +162,8 @@ class App:
             recorders["decision_log"] = decision_log(text=text, put=self._writer.put, key=self._log_key())
         if self._loaded.settings.audit is not None:
             recorders["audit"] = make_recorder(self._put_event, self._loaded)
+        if self._spans is not None:
+            recorders["spans"] = self._spans
         return recorders
 
     def _log_key(self) -> Secret:
@@ -164,6 +171,12 @@ class App:
 
     def _make_audit(self) -> AuditWriter | None:
         return make_writer(self._loaded, self._clocks)
+
+    def _make_spans(self) -> SpanExport | None:
+        return make_spans(lambda: self._loaded)
+
+    def _worker_name(self) -> str:
+        return ""
 
     def _put_event(self, event: bytes) -> None:
         assert self._audit is not None
@@ -187,6 +200,8 @@ class App:
         self._metrics.watch(*self._readings(self._listener))
         if self._audit is not None:
             self._audit.start()
+        if self._spans is not None:
+            self._spans.start(self._worker_name())
         await self._open_listeners(self._loaded.settings, self._listener)
         self._watching = asyncio.create_task(self._certificates.watch())
 
@@ -437,12 +452,17 @@ class App:
             await self._gateways.stop()
         if self._admin is not None:
             await self._admin.stop()
+        await self._close_logs()
+        await self._close_stores()
+        return finished
+
+    async def _close_logs(self) -> None:
         if self._writer is not None:
             self._writer.close()
         if self._audit is not None:
             self._audit.close()
-        await self._close_stores()
-        return finished
+        if self._spans is not None:
+            await asyncio.to_thread(self._spans.close)
 
     async def _take_leave(self) -> None:
         """Go on serving for a while, so that whoever sends requests here notices that this proxy is not ready any more."""
@@ -483,7 +503,7 @@ class App:
             Reading("scopegate_bugs_total", "Exceptions that are the proxy's own fault.", lambda: {(): self._bugs}, counter=True),
         )
         scores = self._scores.numbers.readings(self._vendor_names, lambda: sorted(known_labels(self._loaded).clients))
-        others = (self._writer, self._store, self._shared_store, self._rewrites, self._discoveries, self._audit)
+        others = (self._writer, self._store, self._shared_store, self._rewrites, self._discoveries, self._audit, self._spans)
         return (
             *own,
             *listener_readings(listener),

@@ -25,7 +25,18 @@ from proxy.policy import Rules
 from proxy.rate_budget import RateBudget, RateFields
 from proxy.ruling import Mount
 from proxy.sampling import DenialSample
-from proxy.settings import ClientSettings, Loaded, Origin, Settings, VendorSettings, VerifySettings, allowances, implications, upstream_tls
+from proxy.settings import (
+    ClientSettings,
+    Loaded,
+    Origin,
+    Settings,
+    TracingSettings,
+    VendorSettings,
+    VerifySettings,
+    allowances,
+    implications,
+    upstream_tls,
+)
 from proxy.telemetry.exchange import Exchange, Repetition
 from proxy.trace_context import Traces
 from proxy.vendors.registry import make_vendor
@@ -92,12 +103,17 @@ def build_service(loaded: Loaded, parts: Parts) -> Service:
     mounts = [mount for name, vendor in settings.vendors.items() for mount in _mounts(name, vendor, loaded, parts)]
     parts.rewrites.limit(settings.limits.max_rewrite_bytes, settings.limits.max_rewrite_total_bytes)
     clocks, clients = parts.gate_clocks or parts.clocks, _clients(settings.clients)
-    traces = Traces(parts.random_bytes, told=settings.tracing.pass_to_vendor)
+    traces = _traces(settings.tracing, parts)
     gate = Gate(mounts, clients, parts.fingerprinter, clocks, parts.make_id, traces, parts.on_bug, parts.app_tokens)
     closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes, loaded.revision, parts.repeat)
     rates = {mount.vendor.name: mount.vendor.rate_fields for mount in mounts}
     channels = {name: _channel(name, vendor, limits, parts, rates[name]) for name, vendor in settings.vendors.items()}
     return Service(parts.loop, parts.clocks.now, gate, closer, MappingProxyType(channels), limits, parts.rewrites)
+
+
+def _traces(settings: TracingSettings, parts: Parts) -> Traces:
+    ratio = 0.0 if settings.otlp is None else settings.otlp.ratio
+    return Traces(parts.random_bytes, ratio=ratio, spans=settings.otlp is not None, told=settings.pass_to_vendor)
 
 
 def wire_limits(settings: Settings) -> Limits:

@@ -25,6 +25,7 @@ from proxy.settings import (
     largest_series_count,
     load_settings,
     needs_restart,
+    with_extras,
 )
 
 Warned = tuple[str, str]
@@ -34,6 +35,7 @@ Warned = tuple[str, str]
 def check(file: Path, *, as_json: bool, against: Path | None = None) -> int:
     """Print what is wrong with a configuration, or what it says, and what it says differently from the one in `against`."""
     loaded = load_settings(file, os.environ)
+    loaded = loaded if isinstance(loaded, Problems) else with_extras(loaded)
     if isinstance(loaded, Problems):
         _print_problems(file, loaded, as_json=as_json)
         return INVALID

@@ -24,7 +24,7 @@ from proxy.cli.output import complain
 from proxy.reloading import Load, Reloader
 from proxy.running import run, settle_memory
 from proxy.service_manager import ServiceManager, take_service_manager
-from proxy.settings import Address, Disk, LimitSettings, Loaded, Problems
+from proxy.settings import Address, Disk, LimitSettings, Loaded, Problems, with_extras
 from proxy.workers.nursery import Equipment, open_nursery
 from proxy.workers.shared import Shared, make_shared, with_log_format
 from proxy.workers.supervisor import Supervisor
@@ -40,6 +40,7 @@ def serve(file: Path, listen: Address | None, admin: Address | None, workers: in
         return UNEXPECTED
     source, disk = Source(file, listen, admin, workers, inherited), Disk()
     loaded = source.load(disk)
+    loaded = loaded if isinstance(loaded, Problems) else with_extras(loaded)
     if isinstance(loaded, Problems):
         click.echo(str(loaded), err=True)
         return INVALID

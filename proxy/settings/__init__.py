@@ -8,6 +8,7 @@ from proxy.settings.allowing import allowances, implications
 from proxy.settings.catalog_build import CatalogSource, read_catalog
 from proxy.settings.checks import GATEWAYS_NEED_ONE_PROCESS, OPEN_ADMIN
 from proxy.settings.difference import difference
+from proxy.settings.extras import with_extras
 from proxy.settings.identity_schema import IssuerSettings
 from proxy.settings.json_schema import json_schema
 from proxy.settings.lint import LintFinding, Severity, lint_catalog, lint_catalog_file
@@ -30,6 +31,7 @@ from proxy.settings.schema import (
 )
 from proxy.settings.series import largest_series_count
 from proxy.settings.tls import ADMIN, TRAFFIC, server_tls, upstream_tls
+from proxy.settings.tracing_schema import TracingSettings
 from proxy.settings.values import Address, Origin, parse_address, parse_origin
 from proxy.settings.vendor_schema import KINDS, GrantSettings, MountSettings, TimeoutSettings, VendorSettings, VerifySettings
 
@@ -69,6 +71,7 @@ __all__ = [
     "StateSettings",
     "TimeoutSettings",
     "TlsSettings",
+    "TracingSettings",
     "VendorSettings",
     "VerifySettings",
     "allowances",
@@ -91,5 +94,6 @@ __all__ = [
     "server_tls",
     "stamp_of",
     "upstream_tls",
+    "with_extras",
     "with_overrides",
 ]

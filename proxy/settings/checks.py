@@ -78,6 +78,13 @@ def cross_checks(data: object) -> Iterator[Finding]:
     yield from _repeated(data, ("clients", EACH, "authenticate", "api_key_sha256"), "another client has this key")
     yield from _repeated(data, ("clients", EACH, "authenticate", "mtls_san"), "another client has this name in its certificate")
     yield from _proofs(data)
+    yield from _otlp(data)
+
+
+def _otlp(data: object) -> Iterator[Finding]:
+    for path, otlp in _matching(data, ("tracing", "otlp"), ()):
+        if isinstance(otlp, dict) and otlp.get("ca_file") is not None and not str(otlp.get("endpoint", "https:")).startswith("https:"):
+            yield (*path, "ca_file"), "is for https:// only"
 
 
 def _same_listener(data: object) -> Iterator[Finding]:

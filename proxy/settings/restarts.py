@@ -20,7 +20,7 @@ LIVE: Final[tuple[KeyPath, ...]] = (
     ("state", "usage_retention_days"),
     ("limits",),
     ("readiness",),
-    ("tracing",),
+    ("tracing", "pass_to_vendor"),
 )
 """What a reload changes; everything below a key belongs to it."""
 AT_START: Final[tuple[KeyPath, ...]] = (
@@ -33,6 +33,7 @@ AT_START: Final[tuple[KeyPath, ...]] = (
     ("audit",),
     ("shared_state",),
     ("log",),
+    ("tracing", "otlp"),
     ("workers",),
 )
 """What is bound to an address, a file, a key or a process for as long as the proxy runs."""

@@ -92,6 +92,9 @@ class Supervisor(App):
         if self._shared_store is not None:
             self._shared_store.turn = self._spreading.turn
 
+    def _make_spans(self) -> None:
+        """The workers export their own."""
+
     def _lost(self) -> None:
         """The journal went on too far: nobody may deny on what this copy could bring back."""
         assert self._spreading is not None

@@ -133,6 +133,9 @@ class WorkerApp(App):
     def _make_audit(self) -> None:
         """The supervisor writes the audit log."""
 
+    def _worker_name(self) -> str:
+        return str(self._number)
+
     def _log_key(self) -> Secret:
         return self._shared.log_key
 

@@ -54,6 +54,8 @@ def _inner(item: Schema, definitions: Mapping[str, Schema]) -> tuple[Schema | No
         return item, ""
     if "patternProperties" in item:
         (reference,) = item["patternProperties"].values()
+        if "$ref" not in reference:
+            return None, ""
         return definitions[reference["$ref"].rpartition("/")[2]], ".NAME"
     reference = _leaf(item, definitions).get("items", {}).get("$ref")
     return (definitions[reference.rpartition("/")[2]], "[]") if reference else (None, "")

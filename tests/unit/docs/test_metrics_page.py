@@ -29,6 +29,7 @@ from proxy.stores.timeline import Anchor
 from proxy.telemetry.exposition import render
 from proxy.telemetry.labels import KnownLabels, Reading, Values, VendorLabels
 from proxy.telemetry.metrics import Metrics
+from proxy.telemetry.spans import spans_reading
 from proxy.token_life import TokenLife
 from proxy.usage_rows import Granted, RowKind, UsageKey, UsageRow
 from proxy.vendors.ringcentral import RATE_FIELDS
@@ -148,6 +149,14 @@ def of_the_shared_store() -> dict[str, tuple[str, frozenset[str]]]:
     return {name: found[name] for name in found if name.startswith("scopegate_shared_store_")}
 
 
+def of_spans() -> dict[str, tuple[str, frozenset[str]]]:
+    """The family that is there only where spans are exported."""
+    metrics = Metrics(KnownLabels(), version="0", cache_sizes=dict)
+    metrics.watch(spans_reading(lambda: dict.fromkeys((("exported",), ("failed",), ("dropped",)), 0.0)))
+    found = families(render(metrics.snapshot(), (), "", False).body.decode())
+    return {"scopegate_trace_spans_total": found["scopegate_trace_spans_total"]}
+
+
 def of_scopes() -> dict[str, tuple[str, frozenset[str]]]:
     """The families whose series appear when a vendor has accepted something."""
     catalog = compile_catalog("v", [Operation("v", "read", "GET", "/read", OneOf((("Read",),)))])
@@ -180,10 +189,8 @@ def described() -> dict[str, tuple[str, frozenset[str]]]:
 
 def test_every_metric_is_described_with_its_type_and_labels(page: str) -> None:
     with_one_process = {name: found for name, found in described().items() if not name.startswith(OF_WORKERS)}
-    assert (
-        with_one_process
-        == families(page) | unreadable() | false_denials() | of_the_shared_store() | of_scopes() | of_tokens_and_rate_limits()
-    )
+    others = of_the_shared_store() | of_spans() | of_scopes() | of_tokens_and_rate_limits()
+    assert with_one_process == families(page) | unreadable() | false_denials() | others
 
 
 def test_the_values_that_occur_are_among_those_described(page: str) -> None:
