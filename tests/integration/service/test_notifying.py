@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.service_manager import FakeManager, listening_manager
 from tests.integration.cli.processes import FREE, Running, scopegate, started
-from tests.integration.service.handing import GRACE_S
+from tests.integration.service.handing import GRACE_S, handing, listening, url_of
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -92,3 +93,40 @@ def test_what_cannot_start_is_never_ready(tmp_path: Path) -> None:
     with listening_manager(tmp_path) as manager:
         finished = scopegate("serve", "--config", str(broken), *FREE, extra=variables(manager))
         assert (finished.returncode, manager.waiting()) == (4, [])
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_reload_begins_and_ends_and_the_sockets_stay(tmp_path: Path, configuration: Path, workers: str) -> None:
+    """`listen` and `admin.listen` do not count where sockets are handed over, after a reload neither."""
+    with listening_manager(tmp_path) as manager, listening() as traffic, listening() as admin:
+        handed = (("traffic", traffic), ("admin", admin))
+        async with handing(configuration, handed, "--workers", workers, extra=variables(manager)) as running:
+            await running.listening()
+            serves = (await manager.until("READY"))["STATUS"]
+            add(configuration, "mode: shadow")
+            other = await reloaded(running, manager, lambda status: status != serves)  # it names the revision
+            add(configuration, "nonsense: 1")
+            assert (
+                await reloaded(running, manager, lambda status: "the last reload failed" in status)
+                == f"{other}; the last reload failed, see the log"
+            )
+            assert url_of(traffic) in serves
+            for url in (running.base_url, running.admin_url):
+                await accepts(url)
+            running.send(signal.SIGTERM)
+            assert (await running.end())[0] == 0
+
+
+def add(configuration: Path, line: str) -> None:
+    configuration.write_text(f"{configuration.read_text()}{line}\n")
+
+
+async def reloaded(running: Running, manager: FakeManager, wanted: Callable[[str], bool]) -> str:
+    """Ask for a reload, as ExecReload= does; return what is said at the end of one that is wanted (a changed file begins one by itself)."""
+    running.send(signal.SIGHUP)
+    while True:
+        begun = await manager.until("RELOADING")
+        assert int(begun["MONOTONIC_USEC"]) > 0
+        status = (await manager.until("READY"))["STATUS"]
+        if wanted(status):
+            return status
