@@ -98,7 +98,7 @@ chart: $(VENV)/.development ## renew what the chart copies: the schema of the co
 
 # The modules that every request passes through, compiled by mypyc: the same sources, the same tests, less CPU.
 HOT := gate judge repeats locator token_reader ruling answers closing headers response_headers identifiers trace_context policy clients targets \
-	grants wire/turn wire/download wire/upstream wire/downstream wire/heads wire/channel wire/pool wire/sockets \
+	grants wire/turn wire/download wire/upstream wire/downstream wire/heads wire/channel wire/pool wire/sockets wire/rewriting \
 	telemetry/decision_log telemetry/grants_lines telemetry/line_writer telemetry/recorders telemetry/recent telemetry/exchange \
 	telemetry/metrics telemetry/histogram usage usage_rows scores score_rows proposals
 
@@ -116,6 +116,9 @@ test-compiled: compiled ## the tests of the byte path and of the vendors against
 bench: compiled .venv-bench/.ready .venv-bench-mitmproxy/.ready ## measure Scopegate beside six other proxies: ten minutes, two cores (Linux)
 	@bench/tools.sh
 	$(BIN)/python -m bench.performance $(BENCH)
+
+steps: compiled ## count the instructions of each step of a request (needs valgrind)
+	$(BIN)/python -m bench.instructions
 
 plan: $(VENV)/.runtime ## how many replicas, how large: REQUESTS=2000 P99=800 (docs/how-to/scale.md)
 	@$(BIN)/python -m bench.plan $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(P99),--p99-ms $(P99)) $(PLAN)

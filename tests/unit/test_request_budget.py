@@ -1,0 +1,48 @@
+"""What a request may cost, in calls and in objects that stay: noticed here, where timing would only waver.
+
+Whoever makes the path shorter lowers the budget; whoever needs more raises it, and says in the commit what for.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+import pytest
+
+from bench.steps import Driver, calls_of, driver
+
+WARM_UP = 2500
+"""More than the ring of recent exchanges holds, and than waits to be sorted into histograms."""
+COUNT = 400
+BUDGETS = {("forwarded", 1): 203, ("forwarded", 1000): 255, ("denied", 1): 126, ("denied", 1000): 180}
+"""Calls per request, of Python functions and built-in ones, by what becomes of it and among how many targets it is."""
+
+
+def work(driven: Driver, what: str, count: int) -> None:
+    (driven.forward if what == "forwarded" else driven.deny)(count)
+
+
+counted = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="calls were counted on Python 3.11; others call differently")
+
+
+@counted
+@pytest.mark.parametrize(("what", "pages"), BUDGETS)
+async def test_a_request_makes_no_more_calls_than_its_budget(what: str, pages: int) -> None:
+    async with driver(pages) as driven:
+        work(driven, what, WARM_UP)
+        calls = calls_of(lambda count: work(driven, what, count), COUNT)
+    budget = BUDGETS[what, pages]
+    assert calls.total() / COUNT <= budget, calls.most_common(20)
+    assert calls.total() / COUNT > budget * 0.95, "the path became shorter: lower the budget, so that it stays so"
+
+
+@pytest.mark.parametrize("what", ["forwarded", "denied"])
+async def test_nothing_of_a_request_stays_in_memory(what: str) -> None:
+    async with driver(pages=7) as driven:
+        work(driven, what, WARM_UP)
+        gc.collect()
+        before = sys.getallocatedblocks()
+        work(driven, what, WARM_UP)
+        gc.collect()
+        assert (sys.getallocatedblocks() - before) / WARM_UP < 0.1
