@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from proxy.reloading import Result
+from tests.fakes.issuer import Issuer
 from tests.fakes.origin import OK, Wire
 from tests.fakes.running import CATALOG
 from tests.fakes.waiting import eventually
@@ -304,6 +305,27 @@ async def test_admin_tokens_are_replaced(tmp_path: Path, token: str, status: int
         assert await site.admin_status("/api/v1/config", token) == status
         site.write(admin={"listen": "127.0.0.1:0"})
         await site.reload()
+
+
+async def test_issuers_of_apps_tokens_come_and_go(tmp_path: Path) -> None:
+    issuer = Issuer()
+    issuer.add("one")
+    (tmp_path / "keys.json").write_bytes(issuer.public)
+    claim = {"issuer": issuer.name, "value": "archiver"}
+    own = {"issuer": issuer.name, "audience": "scopegate", "jwks_file": "keys.json"}
+    token = issuer.token(sub="archiver", exp=2e9, aud="scopegate")
+    fields = f"Scopegate-Key: {token}\r\n"
+    async with open_site(tmp_path, clients=[REPORTER]) as site:
+        client = await site.client()
+        assert (await ask(client, "some-token", fields=fields)).status == 403
+        site.write(issuers=[own], clients=[REPORTER, {"name": "archiver", "authenticate": {"jwt": claim}}])
+        await site.reload()
+        for _ in range(2):
+            assert (await ask(client, "some-token", fields=fields)).status == 200
+        assert 'scopegate_client_tokens_total{result="accepted"} 2.0' in await site.admin("/metrics")
+        site.write(issuers=[], clients=[REPORTER])
+        await site.reload()
+        assert (await ask(client, "some-token", fields=fields)).status == 403
 
 
 async def test_reports_and_readiness_follow(tmp_path: Path) -> None:
