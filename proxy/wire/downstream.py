@@ -1,6 +1,7 @@
 """One client connection: requests are parsed, ruled on, and answered in order.
 
-A connection in doubt gets an answer and is closed; it is never parsed on (RFC 9112 sections 2.2, 6.3, 9.6).
+A connection in doubt gets an answer and is closed; it is never parsed on (RFC 9112 sections 2.2, 6.3, 9.6). Once a
+length-framed head is parsed, what is left of its body does not go through the parser any more.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class ClientConnection:
         "_parser",
         "_pauses",
         "_pumping",
+        "_raw_left",
         "_receiving",
         "_target",
         "draining",
@@ -73,7 +75,7 @@ class ClientConnection:
         self.turns: deque[Turn] = deque()
         self._receiving: Turn | None = None
         self._fields: list[tuple[bytes, bytes]] = []
-        self._head_bytes = self._coding_bytes = self._pauses = self.served = 0
+        self._head_bytes = self._coding_bytes = self._raw_left = self._pauses = self.served = 0
         self._known_fields: list[tuple[bytes, bytes]] | None = None
         self._known_head: RequestHead | None = None
         self._target = b""
@@ -139,6 +141,19 @@ class ClientConnection:
         """Parse; rule on what is whole; then act, and write what was answered in one piece."""
         if self._dead:
             return
+        if self._raw_left:
+            data = self._take_raw(data)
+        if data and not self._dead:
+            self._parse(data)
+        if self.turns:
+            self._pump()
+            upstream = self.turns[0].upstream if self.turns else None
+            if upstream is not None and upstream.out:
+                upstream.flush()
+        if self._out:
+            self.flush()
+
+    def _parse(self, data: bytes) -> None:
         in_head, body_of, body_bytes = self._head, self._receiving, self._body_bytes()
         self._line = data if not in_head and body_of is None else b""
         try:
@@ -148,17 +163,32 @@ class ClientConnection:
             self._give_up_parsing(errors.INTERNAL)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._give_up_parsing(errors.MALFORMED)
+        turn = self._receiving
         if in_head and self._head:
             self._watch_head(len(data))
-        elif body_of is not None and body_of is self._receiving:
+        elif body_of is not None and body_of is turn:
             self._watch_coding(len(data) - self._body_bytes() + body_bytes)
-        if self.turns:
-            self._pump()
-            upstream = self.turns[0].upstream if self.turns else None
-            if upstream is not None and upstream.out:
-                upstream.flush()
-        if self._out:
-            self.flush()
+        elif turn is not None and turn.head is not None and turn.head.content_length is not None:
+            self._raw_left = turn.head.content_length - self._body_bytes()
+
+    def _take_raw(self, data: bytes) -> bytes:
+        """Hand on a piece of a length-framed body; return what comes behind its end, which a parser reads that knows nothing of it."""
+        left, turn = self._raw_left, self._receiving
+        assert turn is not None
+        self._raw_left = max(0, left - len(data))
+        try:
+            turn.client_body(data if len(data) <= left else data[:left])
+        except Exception as bug:
+            self._listener.on_bug(bug)
+            self._give_up_parsing(errors.INTERNAL)
+        if self._raw_left:
+            return b""
+        keeps_alive = self._parser.should_keep_alive()
+        self._parser = httptools.HttpRequestParser(self)
+        self.on_message_complete()
+        if not keeps_alive:
+            self._dead = True  # bytes after "Connection: close"
+        return data[left:]
 
     # --- llhttp's side
 
