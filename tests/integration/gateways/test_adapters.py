@@ -82,6 +82,15 @@ async def test_a_bad_target_is_a_bad_request_and_recorded(house: House, family: 
     assert await house.count("scopegate_requests_total", "outcome") == {("bad_request",): 1}
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_the_trace_of_the_original_request_is_taken_over(house: House, family: str) -> None:
+    trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+    fields = (f"traceparent: 00-{trace}-{span}-01", "X-Request-ID: mine")
+    _, headers, _ = await ask(house, *asked(family, "/ringcentral" + ACCOUNT), *fields)
+    (row,) = (await house.admin("/api/v1/decisions"))["decisions"]
+    assert (row["trace_id"], row["parent_span_id"], row["request_id"], headers["X-Request-ID"]) == (trace, span, "mine", "mine")
+
+
 async def test_a_denial_that_is_not_kept_is_decided_again(house: House) -> None:
     bearer = f"Authorization: Bearer {await log_in(house, 'demo-reader')}"
     endpoint, *fields = asked("nginx", "/ringcentral" + CALL_LOG)
