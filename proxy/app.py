@@ -37,8 +37,6 @@ from proxy.credentials import Fingerprinter, Secret
 from proxy.discovering import Discoveries
 from proxy.evidence import Ledger
 from proxy.gate import Clocks
-from proxy.gateways.reporting import Reports
-from proxy.gateways.server import GatewayServer
 from proxy.handshakes import Handshakes, Secured, handshakes_reading
 from proxy.identifiers import IdMaker
 from proxy.issuer_keys import KeySetError
@@ -66,10 +64,8 @@ from proxy.settings import (
     largest_series_count,
     server_tls,
 )
-from proxy.stores.embedded import EmbeddedStore
 from proxy.stores.keys import KeyFileError
 from proxy.stores.redis_wire import NotInstalledError
-from proxy.stores.shared import SharedStore
 from proxy.telemetry.audit_writer import AuditWriter
 from proxy.telemetry.decision_log import decision_log
 from proxy.telemetry.exposition import Exposition, process_collectors
@@ -87,6 +83,9 @@ from proxy.wire.rewriting import Rewrites
 from proxy.wire.service import Service
 
 if TYPE_CHECKING:
+    from proxy.gateways.server import GatewayServer
+    from proxy.stores.embedded import EmbeddedStore
+    from proxy.stores.shared import SharedStore
     from proxy.telemetry.otlp import SpanExport
 
 _REFUSED_ADMIN: Final = "Requests to the admin listener without a token that is known."
@@ -291,6 +290,8 @@ class App:
         routes += AuthZenApi(backend, self._client_names).routes()
         routes += PlanApi(backend, self._implied_by).routes()
         if settings.gateway_adapters is not None:
+            from proxy.gateways.reporting import Reports  # noqa: PLC0415 - for whoever has a gateway in front
+
             routes += ReportingApi(Reports(lambda: listener.service)).routes()
         routes += ReadinessApi(self._readiness()).routes()
         routes += ReportApi(self._reports(), self._vendor_names, self._clocks.wall, self._gather).routes()
@@ -312,6 +313,8 @@ class App:
 
     async def _open_to_gateways(self, settings: Settings, listener: Listener) -> None:
         if settings.gateway_adapters is not None:
+            from proxy.gateways.server import GatewayServer  # noqa: PLC0415 - for whoever has a gateway in front
+
             self._gateways = GatewayServer(lambda: listener.service, self.note_bug, log)
             await self._gateways.start(*settings.gateway_adapters.listen, self._inherited.gateways)
             self.gateway_port = self._gateways.port

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-import jwt
-
 from proxy.clients import ALGORITHMS, Badge
 
 MAX_TOKEN: Final = 8192
@@ -128,6 +126,8 @@ def looks_like_a_token(key: bytes) -> bool:
 def _unverified(token: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
     if len(token) > MAX_TOKEN:
         return None
+    import jwt  # noqa: PLC0415 - for whoever has issuers
+
     try:
         whole = jwt.decode_complete(token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, RecursionError):
@@ -138,6 +138,8 @@ def _unverified(token: bytes) -> tuple[Mapping[str, Any], Mapping[str, Any]] | N
 def _checked(token: bytes, key: PublicKey, algorithm: str, issuer: Issuer, wall: float) -> Accepted | Why:
     if key.algorithm not in ("", algorithm):
         return Why.ALGORITHM
+    import jwt  # noqa: PLC0415 - for whoever has issuers
+
     options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "require": ["exp", "iss", "aud"]}
     try:
         claims = jwt.decode(token, key.key, [algorithm], options, audience=issuer.audiences, issuer=issuer.name)

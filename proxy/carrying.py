@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from proxy.compose import Knowledge
 from proxy.grants import NOBODY, GrantStore
@@ -21,10 +21,12 @@ from proxy.memory import NOBODY as NOBODY_OF_MEMORY
 from proxy.memory import VendorMemory
 from proxy.settings import Loaded
 from proxy.stores.basis import knowledge_basis
-from proxy.stores.embedded import EmbeddedStore
 from proxy.stores.fanout import listen
-from proxy.stores.shared import SharedStore
-from proxy.stores.watching import Watcher
+
+if TYPE_CHECKING:
+    from proxy.stores.embedded import EmbeddedStore
+    from proxy.stores.shared import SharedStore
+    from proxy.stores.watching import Watcher
 
 AT_ONCE: Final = 500
 MAX_WAITING: Final = 5_000

@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
-
-from cryptography import x509
 
 from proxy.credentials import Secret
 from proxy.telemetry.labels import Reading, Values
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 POLL_S: Final = 1.0
 """Seconds between two looks at the files. Looking works on every file system, and for links that are swapped (Kubernetes secrets)."""
@@ -153,7 +154,9 @@ def load_authorities(context: ssl.SSLContext, file: Path) -> float:
     return min(certificate.not_valid_after_utc.timestamp() for certificate in certificates)
 
 
-def _certificates(file: Path) -> list[x509.Certificate]:
+def _certificates(file: Path) -> list[Certificate]:
+    from cryptography import x509  # noqa: PLC0415 - nine megabytes, for whoever names certificates
+
     raw = read_bounded(file)
     try:
         return x509.load_pem_x509_certificates(raw)

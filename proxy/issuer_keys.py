@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Final
 
 import aiohttp
-import jwt
 
 from proxy.app_tokens import Keys, PublicKey
 from proxy.telemetry.labels import Reading, Together
@@ -48,6 +47,8 @@ class Source:
 
 def parse_key_set(data: bytes) -> Keys:
     """Read a JWK set; keys for anything but signatures, and those of unknown kinds, are passed over. Raise `KeySetError`."""
+    import jwt  # noqa: PLC0415 - with it comes cryptography, for whoever has issuers
+
     try:
         rows = json.loads(data)["keys"]
         wanted = [row for row in rows if row.get("use", "sig") == "sig" and row.get("kty") in ("RSA", "EC", "OKP")][:MAX_KEYS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from proxy.admin.backend import Readiness
 from proxy.compose import Knowledge
@@ -12,8 +13,10 @@ from proxy.stores.basis import knowledge_basis
 from proxy.stores.fanout import listen
 from proxy.stores.keys import Keys
 from proxy.stores.redis_wire import Endpoint, make_dialler
-from proxy.stores.shared import SharedOptions, SharedStore
 from proxy.stores.timeline import Anchor
+
+if TYPE_CHECKING:
+    from proxy.stores.shared import SharedStore
 
 
 def make_link(loaded: Loaded, clocks: Clocks, on_bug: Callable[[BaseException], None]) -> SharedStore | None:
@@ -21,6 +24,8 @@ def make_link(loaded: Loaded, clocks: Clocks, on_bug: Callable[[BaseException], 
     shared, state = loaded.settings.shared_state, loaded.settings.state
     if shared is None:
         return None
+    from proxy.stores.shared import SharedOptions, SharedStore  # noqa: PLC0415 - for replicas that share
+
     generations = shared.key or (state.key if state is not None else None)
     assert generations is not None, "the settings were checked for it"
     url = shared.url

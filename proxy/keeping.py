@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from proxy.admin.backend import Readiness
 from proxy.compose import Knowledge
@@ -15,12 +15,14 @@ from proxy.gate import Clocks
 from proxy.reports.grouping import VendorFacts
 from proxy.settings import DEFAULT_RETENTION_DAYS, Loaded, StateSettings
 from proxy.stores.basis import knowledge_basis
-from proxy.stores.embedded import EmbeddedStore, StoreOptions
 from proxy.stores.fanout import listen
 from proxy.stores.keys import KeyFile, KeyFileError, Keys
-from proxy.stores.loading import Expected
 from proxy.stores.timeline import Anchor
 from proxy.usage_rows import DAY_S
+
+if TYPE_CHECKING:
+    from proxy.stores.embedded import EmbeddedStore
+    from proxy.stores.loading import Expected
 
 LOAD_PATIENCE_S: Final = 60.0
 """How long a start waits for what earlier runs knew; then the proxy goes on without it."""
@@ -47,6 +49,8 @@ def make_store(loaded: Loaded, clocks: Clocks, ledgers: Iterable[Ledger] = ()) -
     state = loaded.settings.state
     if state is None:
         return None
+    from proxy.stores.embedded import EmbeddedStore, StoreOptions  # noqa: PLC0415 - with it comes SQLite, for whoever keeps a store
+
     keys = Keys(state.key) if state.key is not None else KeyFile(_key_path(state))
     options = StoreOptions(state.path, state.max_bytes)
     decoders = {ledger.kind: ledger.decode for ledger in ledgers}
@@ -68,6 +72,8 @@ def _key_path(state: StateSettings) -> Path:
 
 
 def _expected(loaded: Loaded) -> dict[str, Expected]:
+    from proxy.stores.loading import Expected  # noqa: PLC0415 - as above
+
     limit = loaded.settings.limits.max_known_tokens
     return {name: Expected(store_basis(loaded, name), limit) for name in loaded.settings.vendors}
 

@@ -95,7 +95,7 @@ def _scopegate(
         ready="http://127.0.0.1:@admin@/readyz",
         denial=CALL_LOG,
         words={"links": links, "more": more},
-        environment={"PYTHONPATH": build},
+        environment={"PYTHONPATH": build, "PYTHONDONTWRITEBYTECODE": ""},  # an installation compiles its sources once, not at every start
         headers=headers,
         build=build,
         version=(sys.executable, "-m", "proxy", "--version"),

@@ -25,10 +25,6 @@ from proxy.reloading import Load, Reloader
 from proxy.running import run, settle_memory
 from proxy.service_manager import ServiceManager, take_service_manager
 from proxy.settings import Address, Disk, LimitSettings, Loaded, Problems, with_extras
-from proxy.workers.nursery import Equipment, open_nursery
-from proxy.workers.shared import Shared, make_shared, with_log_format
-from proxy.workers.supervisor import Supervisor
-from proxy.workers.worker import SupervisorGoneError, WorkerApp
 
 
 def serve(file: Path, listen: Address | None, admin: Address | None, workers: int | None = None) -> int:
@@ -46,10 +42,12 @@ def serve(file: Path, listen: Address | None, admin: Address | None, workers: in
         return INVALID
     formatter = start_logging()
     formatter.revision = loaded.revision
-    begun = _Begun(loaded, source.load, disk, formatter, manager, inherited)
+    begun = Begun(loaded, source.load, disk, formatter, manager, inherited)
     if loaded.settings.workers == 1:
-        return run(_serve(begun, lambda: App(loaded, output_descriptor(), inherited=inherited)))
-    return _serve_with_workers(begun)
+        return run(serve_until_stopped(begun, lambda: App(loaded, output_descriptor(), inherited=inherited)))
+    from proxy.cli.crewing import serve_with_workers  # noqa: PLC0415 - one process needs none of it
+
+    return serve_with_workers(begun)
 
 
 def forbid_core_dumps() -> None:
@@ -63,7 +61,7 @@ def forbid_core_dumps() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (bound, bound))
 
 
-class _Begun(NamedTuple):
+class Begun(NamedTuple):
     """What a process begins with: its configuration, how to load another one, and who hears of it."""
 
     loaded: Loaded
@@ -74,49 +72,8 @@ class _Begun(NamedTuple):
     inherited: Inherited
 
 
-def _serve_with_workers(begun: _Begun) -> int:
-    """Fork what workers come from, before there is any thread or loop, then run the supervisor."""
-    try:
-        shared = make_shared(begun.loaded, output_descriptor(), begun.inherited)
-    except StartError as error:
-        complain(str(error))
-        return UNEXPECTED
-    settle_memory()
-    load = _with_log_format(begun.load, output_descriptor())
-    begun = begun._replace(load=load)
-    nursery = open_nursery(lambda equipment: _work(shared, equipment, load), shared.listening)
-    return run(_serve(begun, lambda: Supervisor(shared, nursery, output_descriptor())))
-
-
-def _with_log_format(load: Load, descriptor: int | None) -> Load:
-    def shaped(disk: Disk) -> Loaded | Problems:
-        loaded = load(disk)
-        return loaded if isinstance(loaded, Problems) else with_log_format(loaded, descriptor)
-
-    return shaped
-
-
-def _work(shared: Shared, equipment: Equipment, load: Load) -> int:
-    """Be a worker."""
-    formatter = start_logging(f"worker {equipment.number}")
-    formatter.revision = shared.loaded.revision
-    return run(_live(shared, equipment, load, formatter))
-
-
-async def _live(shared: Shared, equipment: Equipment, load: Load, formatter: PlainFormatter) -> int:
-    app = WorkerApp(shared, equipment, load)
-    app.on_revision = formatter.name
-    report_bugs(asyncio.get_running_loop(), app.note_bug)
-    settle_memory()
-    try:
-        await app.live()
-    except (StartError, SupervisorGoneError) as error:
-        complain(str(error))
-        return UNEXPECTED
-    return OK
-
-
-async def _serve(begun: _Begun, make: Callable[[], App]) -> int:
+async def serve_until_stopped(begun: Begun, make: Callable[[], App]) -> int:
+    """Start what `make` returns, and serve until a signal ends it; return the exit code."""
     loop, manager, reload_asked = asyncio.get_running_loop(), begun.manager, asyncio.Event()
     signals = StopSignals(loop)
     manager.watch(loop)

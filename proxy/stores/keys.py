@@ -15,11 +15,6 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from proxy.credentials import KEY_BYTES, Secret, read_keys
 
 MAX_KEY_FILE_BYTES: Final = 65_536
@@ -38,6 +33,8 @@ class Keys:
     def __init__(self, generations: tuple[Secret, ...]) -> None:
         if not generations:
             raise ValueError("a store needs a key")
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - nine megabytes that only stores need
+
         self.fingerprint_key = _derived(generations[0], b"fingerprints")
         self._index_key = _derived(generations[0], b"index")
         self._root = _derived(generations[0], b"root").reveal()[:8]
@@ -64,6 +61,8 @@ class Keys:
         nonce, rest = sealed[_ID_BYTES : _ID_BYTES + _NONCE_BYTES], sealed[_ID_BYTES + _NONCE_BYTES :]
         if cipher is None or len(nonce) < _NONCE_BYTES:
             return None
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - it is there since the constructor
+
         try:
             return cipher.decrypt(nonce, rest, self._root + place)
         except InvalidTag:
@@ -75,6 +74,9 @@ class Keys:
 
 
 def _derived(key: Secret, purpose: bytes) -> Secret:
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - only stores need it
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415 - only stores need it
+
     return Secret(HKDF(SHA256(), KEY_BYTES, None, b"scopegate 1 " + purpose).derive(key.reveal()))
 
 

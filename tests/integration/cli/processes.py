@@ -89,12 +89,16 @@ class Running:
 
 @asynccontextmanager
 async def started(
-    *arguments: str, extra: Mapping[str, str] | None = None, prefix: tuple[str, ...] = (), descriptors: Sequence[int] = ()
+    *arguments: str,
+    extra: Mapping[str, str] | None = None,
+    prefix: tuple[str, ...] = (),
+    descriptors: Sequence[int] = (),
+    command: Sequence[str] = COMMAND,
 ) -> AsyncIterator[Running]:
     """Start a command; it is killed at the end where it has not ended itself. `descriptors` are open in it too."""
     process = await asyncio.create_subprocess_exec(
         *prefix,
-        *COMMAND,
+        *command,
         *arguments,
         cwd=ROOT,
         env=environment(extra),
@@ -119,9 +123,10 @@ async def serving(
     prefix: tuple[str, ...] = (),
     extra: Mapping[str, str] | None = None,
     patience_s: float = PATIENCE_S,
+    command: Sequence[str] = COMMAND,
 ) -> AsyncIterator[Running]:
     """Start `serve` on free ports, or those that the arguments name, and wait until it listens."""
-    async with started("serve", "--config", str(configuration), *FREE, *arguments, extra=extra, prefix=prefix) as running:
+    async with started("serve", "--config", str(configuration), *FREE, *arguments, extra=extra, prefix=prefix, command=command) as running:
         running.patience_s = patience_s
         await running.listening()
         yield running

@@ -1,0 +1,46 @@
+"""What a start imports: counted, not timed, so that it holds on a busy machine too. Every module costs time and memory."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+
+from tests.integration.cli.conftest import WriteConfiguration
+from tests.integration.cli.processes import serving
+
+TELLING = (sys.executable, "-c", "import sys; from proxy.cli.main import main; code = main(); print(*sys.modules); sys.exit(code)")
+FOR_SOME_ONLY = {
+    "cryptography", "jwt", "redis", "sqlite3", "opentelemetry", "jsonschema", "multiprocessing",
+    "proxy.cli.crewing", "proxy.gateways.server", "proxy.simulators", "proxy.stores.embedded", "proxy.stores.shared",
+    "proxy.workers",
+}  # fmt: skip
+MOST_MODULES = 700
+"""A little more than a start of the smallest configuration imports."""
+
+
+async def imported(configuration: Path, *arguments: str) -> set[str]:
+    """Serve until it is ready, then end; return the names of all modules that were imported."""
+    async with serving(configuration, *arguments, command=TELLING) as running:
+        running.send(signal.SIGTERM)
+        code, output, _ = await running.end()
+    assert code == 0
+    return set(output.split())
+
+
+async def test_a_small_configuration_imports_nothing_that_only_others_need(configured: WriteConfiguration) -> None:
+    modules = await imported(configured())
+    assert "proxy.wire.listener" in modules
+    assert not modules & FOR_SOME_ONLY
+    assert len(modules) < MOST_MODULES
+
+
+async def test_whoever_keeps_a_store_imports_what_it_needs(configured: WriteConfiguration) -> None:
+    modules = await imported(configured(more="state: {path: state.db}"))
+    assert {"cryptography", "sqlite3", "proxy.stores.embedded"} <= modules
+    assert "jwt" not in modules
+    assert "proxy.stores.shared" not in modules
+
+
+async def test_whoever_has_workers_imports_what_they_need(configured: WriteConfiguration) -> None:
+    assert {"proxy.cli.crewing", "proxy.workers.supervisor"} <= await imported(configured(), "--workers", "2")
