@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= auto
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo tour test coverage check format dashboards pictures mutation requirements clean help compiled compile test-compiled bench plan differential soak audit sbom fuzz kubernetes chart
+.PHONY: demo tour test coverage check format dashboards pictures mutation requirements clean help compiled compile test-compiled bench growth plan differential soak audit sbom fuzz kubernetes chart
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST)
@@ -119,6 +119,9 @@ bench: compiled .venv-bench/.ready .venv-bench-mitmproxy/.ready ## measure Scope
 
 steps: compiled ## count the instructions of each step of a request (needs valgrind)
 	$(BIN)/python -m bench.instructions
+
+growth: $(VENV)/.runtime ## what a decision costs with up to 50,000 routes and a million known tokens (a minute, 1 GB; Linux)
+	$(BIN)/python -m bench.growth
 
 plan: $(VENV)/.runtime ## how many replicas, how large: REQUESTS=2000 P99=800 (docs/how-to/scale.md)
 	@$(BIN)/python -m bench.plan $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(P99),--p99-ms $(P99)) $(PLAN)

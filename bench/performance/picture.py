@@ -13,7 +13,7 @@ from bench.performance.summary import Summary, with_added
 
 WIDTH: Final = 960
 _LEFT, _RIGHT, _ROW, _BAR = 230, 110, 26, 18
-_OURS, _OTHER, _ASKING, _DARK, _GREY = "#1d4ed8", "#94a3b8", "#d97706", "#0f172a", "#475569"
+_OURS, _OTHER, _ASKING, _DARK, GREY = "#1d4ed8", "#94a3b8", "#d97706", "#0f172a", "#475569"
 _CUT, _KEPT = 3.0, 1.3
 """A bar more than so many times as long as the second longest is cut to so many times of it, and shows that."""
 
@@ -56,34 +56,39 @@ def draw(run: Run) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _frame(about: About, height: int) -> Iterator[str]:
+def frame(title: str, height: int) -> Iterator[str]:
+    """Yield the beginning of a picture: its size, what it is called, and its background."""
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" '
         'aria-labelledby="title" font-family="system-ui, -apple-system, \'Segoe UI\', \'DejaVu Sans\', sans-serif" font-size="14">'
     )
-    yield '<title id="title">What a request costs in Scopegate and in other proxies, measured in one run</title>'
+    yield f'<title id="title">{title}</title>'
     yield f'<rect x="1" y="1" width="{WIDTH - 2}" height="{height - 2}" rx="14" fill="#f8fafc" stroke="{_OTHER}"/>'
-    yield _text(24, 36, "Measured side by side, each proxy on one core", 18, "700")
+
+
+def _frame(about: About, height: int) -> Iterator[str]:
+    yield from frame("What a request costs in Scopegate and in other proxies, measured in one run", height)
+    yield label(24, 36, "Measured side by side, each proxy on one core", 18, "700")
     keys = ((_OURS, "Scopegate, decides every request"), (_OTHER, "forwards plainly"), (_ASKING, "asks Scopegate beside it, both counted"))
     x = 24
     for colour, words in keys:
-        yield f'<rect x="{x}" y="50" width="12" height="12" rx="2" fill="{colour}"/>' + _text(x + 18, 61, words, 13, colour=_GREY)
+        yield f'<rect x="{x}" y="50" width="12" height="12" rx="2" fill="{colour}"/>' + label(x + 18, 61, words, 13, colour=GREY)
         x += 40 + 7 * len(words)
     crowded = "; the machine had other work, so figures wander" if about.busy > CROWDED else ""
-    yield _text(24, height - 16, f"{about.began}; {about.machine}{crowded}", 12, colour=_GREY)
+    yield label(24, height - 16, f"{about.began}; {about.machine}{crowded}", 12, colour=GREY)
 
 
 def _chart(title: str, rows: Sequence[Bar], top: int) -> Iterator[str]:
-    yield _text(24, top + 16, title, 15, "600")
+    yield label(24, top + 16, title, 15, "600")
     longest = _longest([bar.value for bar in rows])
     for index, bar in enumerate(rows):
         y = top + 32 + index * _ROW
         width = (WIDTH - _LEFT - _RIGHT) * min(bar.value, longest) / longest
-        yield _text(_LEFT - 10, y + 14, bar.name, 14, "700" if bar.colour == _OURS else "400", anchor="end")
+        yield label(_LEFT - 10, y + 14, bar.name, 14, "700" if bar.colour == _OURS else "400", anchor="end")
         yield f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}" rx="3" fill="{bar.colour}"/>'
         if bar.value > longest:
             yield f'<path d="M{_LEFT + width - 22:.1f} {y + _BAR + 2}l8 -{_BAR + 4}h6l-8 {_BAR + 4}z" fill="#f8fafc"/>'
-        yield _text(_LEFT + width + 8, y + 14, f"{bar.value:,.0f}" if bar.value >= 100 else f"{bar.value:.1f}")
+        yield label(_LEFT + width + 8, y + 14, f"{bar.value:,.0f}" if bar.value >= 100 else f"{bar.value:.1f}")
 
 
 def _longest(values: Sequence[float]) -> float:
@@ -92,7 +97,8 @@ def _longest(values: Sequence[float]) -> float:
     return others[0] * _KEPT if len(values) > 1 and first > others[0] * _CUT else first
 
 
-def _text(x: float, y: float, words: str, size: int = 14, weight: str = "400", colour: str = _DARK, anchor: str = "start") -> str:
+def label(x: float, y: float, words: str, size: int = 14, weight: str = "400", colour: str = _DARK, anchor: str = "start") -> str:
+    """Return words in a picture."""
     weighted = f' font-weight="{weight}"' if weight != "400" else ""
     placed = f' text-anchor="{anchor}"' if anchor != "start" else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}"{weighted}{placed} fill="{colour}">{escape(words)}</text>'

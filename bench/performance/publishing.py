@@ -19,13 +19,14 @@ def said(run: Run) -> str:
     return document(run)
 
 
-def between(text: str, new: str) -> str:
-    """Return a page with something new between the marks."""
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+def between(text: str, new: str, part: str = "measured") -> str:
+    """Return a page with something new between the marks of one part."""
+    opening, closing = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+    head, begin, rest = text.partition(opening)
+    _, end, tail = rest.partition(closing)
     if not begin or not end:
-        raise ValueError(f"the page has lost its marks, {BEGIN} and {END}")
-    return f"{head}{BEGIN}\n\n{new}\n{END}{tail}"
+        raise ValueError(f"the page has lost its marks, {opening} and {closing}")
+    return f"{head}{opening}\n\n{new}\n{closing}{tail}"
 
 
 def publish(run: Run, root: Path) -> None:

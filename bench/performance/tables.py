@@ -18,7 +18,7 @@ Cell = Callable[[Summary, str], str]
 def document(run: Run) -> str:
     """Return all tables of a run."""
     summary = Summary(with_added(run.readings, DIRECT.key))
-    parts = [_head(run.about), *_targets(summary), *_every(run.about, summary), *_peers(run.about), *_refused(summary)]
+    parts = [head(run.about), *_targets(summary), *_every(run.about, summary), *_peers(run.about), *_refused(summary)]
     return "\n".join(parts) + "\n"
 
 
@@ -40,14 +40,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows)) + "\n"
 
 
-def _head(about: About) -> str:
-    tools = ", ".join(f"{name} {version}" for name, version in about.tools.items())
+def head(about: About) -> str:
+    """Return what a run was made on and with, as a table without a head."""
+    versions = [f"Python {about.python}", ", ".join(f"{name} {version}" for name, version in about.tools.items())]
+    took = f"{about.seconds / 60:.0f} minutes" if about.seconds >= 90 else f"{about.seconds:.0f} seconds"
     crowded = "; figures wander, and more is needed than on a quiet one" if about.busy > CROWDED else ""
     rows = {
         "command": f"`{about.command}`",
-        "when": f"{about.began}, {about.seconds / 60:.0f} minutes",
+        "when": f"{about.began}, {took}",
         "machine": f"{about.machine}; {about.busy:.0%} busy with something else when it began{crowded}",
-        "system": f"{about.system}; Python {about.python}; {tools}",
+        "system": "; ".join(filter(None, [about.system, *versions])),
         "commit": about.commit,
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())]) + "\n"
