@@ -22,19 +22,6 @@ MAX_REMEMBERED_BYTES: Final = 1024
 _NO_FIELDS: Final[Mapping[str, bytes]] = {}
 
 
-class Located(NamedTuple):
-    """Whose path this is, what is left of it at the vendor, and the operation that the request's own method means there."""
-
-    mount: Mount
-    path: str
-    match: Match | None
-    watch: Watch
-    sound: bool = True
-    """False where a bug kept the operation from being found, or what must be read of it."""
-    near: str = ""
-    """The route of another operation that a vendor could read in the path, if it ignores letter case or a slash at the end."""
-
-
 class Meant(NamedTuple):
     """The method the vendor will act on, and the operation that it means there."""
 
@@ -43,6 +30,18 @@ class Meant(NamedTuple):
     watch: Watch
     sound: bool = True
     near: str = ""
+
+
+class Located(NamedTuple):
+    """Whose path this is, what is left of it at the vendor, and what the request's own method means there.
+
+    `meant.sound`: False where a bug kept the operation from being found, or what must be read of it. `meant.near`: the route of another
+    operation that a vendor could read in the path, if it ignores letter case or a slash at the end.
+    """
+
+    mount: Mount
+    path: str
+    meant: Meant
 
 
 class Locator:
@@ -73,7 +72,7 @@ class Locator:
         return located, Target(located.path, query.decode("ascii"))
 
     def _remember(self, key: tuple[str, bytes, bytes], located: Located) -> Located:
-        if not located.sound or len(key[1]) > MAX_REMEMBERED_BYTES:
+        if not located.meant.sound or len(key[1]) > MAX_REMEMBERED_BYTES:
             return located
         if len(self._remembered) >= self._max:
             self._remembered.clear()
@@ -90,7 +89,7 @@ class Locator:
             return errors.NO_MOUNT
         path = path[len(mount.path) :] or "/"
         meant = self._meaning(mount, method, Target(path, None))
-        return Located(mount, path, meant.match, meant.watch, meant.sound, meant.near)
+        return Located(mount, path, meant)
 
     def effective(self, method: str, located: Located, target: Target, head: RequestHead) -> Meant | BadRequest:
         """Return the method the vendor will act on and the operation that it means (contract section 3)."""
@@ -100,7 +99,7 @@ class Locator:
             self._on_bug(bug)
             return Meant(method, None, NO_WATCH, sound=False)
         if effective == method:
-            return Meant(method, located.match, located.watch, located.sound, located.near)
+            return located.meant
         return effective if isinstance(effective, BadRequest) else self._meaning(located.mount, effective, target)
 
     def _meaning(self, mount: Mount, method: str, target: Target) -> Meant:

@@ -76,6 +76,9 @@ class RingCentral(Vendor):
         RingCentral documents overrides on POST only. On another method one that differs is refused, not ignored: should the
         vendor honour it after all, the wrong operation would have been judged.
         """
+        query = target.query
+        if not headers and (query is None or ("_method" not in query and "%" not in query)):
+            return method  # nearly every request: neither a field nor a parameter could name another method
         if any("_" in name and name.lower().replace("_", "-") == _OVERRIDE for name in headers):
             return BadRequest(METHOD_OVERRIDE, "a header that some servers read as X-HTTP-Method-Override is spelled with underscores")
         values = {*_header_override(headers), *target.parameters("_method")}

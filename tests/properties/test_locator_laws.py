@@ -42,7 +42,7 @@ def said(found: tuple[Located, Target] | Fault) -> object:
     if isinstance(found, Fault):
         return found
     located, target = found
-    return id(located.mount), located.path, located.match, located.watch, located.sound, located.near, target
+    return id(located.mount), located.path, located.meant, target
 
 
 def reference(mounts: list[Mount], target: Target, host: str) -> Mount | None:

@@ -170,8 +170,8 @@ def test_a_remembered_path_is_not_taken_for_another_hosts_mount_or_method() -> N
     read, delete = (where.locate(method, status.encode(), make_head(host="a.test")) for method in ("GET", "DELETE"))
     assert not isinstance(read, Fault)
     assert not isinstance(delete, Fault)
-    assert read[0].match is not None
-    assert delete[0].match is None
+    assert read[0].meant.match is not None
+    assert delete[0].meant.match is None
 
 
 def test_memory_is_bounded_in_number_and_length() -> None:
