@@ -3,6 +3,9 @@
 The loop reads into objects of 256 KiB and gives back at once what a read did not fill; over TLS that happens for every read. The C
 library's default (mallopt(3)) has the kernel map each such piece, and unmap it again: system calls and page faults that cost more
 than the read. Pieces of that size come from the heap instead, and the heap keeps some room at its end.
+
+The price: each open TLS connection has a buffer of that size too, of which it uses little. From the heap it holds pages that others
+have used: 50 to 70 KiB for each connection, where a mapping of its own held 25 to 30.
 """
 
 from __future__ import annotations
