@@ -66,7 +66,6 @@ from proxy.settings import (
 )
 from proxy.stores.keys import KeyFileError
 from proxy.stores.redis_wire import NotInstalledError
-from proxy.telemetry.audit_writer import AuditWriter
 from proxy.telemetry.decision_log import decision_log
 from proxy.telemetry.exposition import Exposition, process_collectors
 from proxy.telemetry.labels import Reading, Together, Values
@@ -86,6 +85,7 @@ if TYPE_CHECKING:
     from proxy.gateways.server import GatewayServer
     from proxy.stores.embedded import EmbeddedStore
     from proxy.stores.shared import SharedStore
+    from proxy.telemetry.audit_writer import AuditWriter
     from proxy.telemetry.otlp import SpanExport
 
 _REFUSED_ADMIN: Final = "Requests to the admin listener without a token that is known."

@@ -48,5 +48,6 @@ def identity_readings(current: Callable[[], AppIdentity | None]) -> tuple[Readin
 
 def _source(settings: IssuerSettings) -> Source:
     """Raise OSError where the private CA cannot be used."""
-    tls = ssl.create_default_context(cafile=str(settings.ca_file)) if settings.ca_file is not None else None
+    authorities = str(settings.ca_file) if settings.ca_file is not None else None  # None: those of the system
+    tls = ssl.create_default_context(cafile=authorities) if settings.jwks_url or authorities else None
     return Source(settings.issuer, settings.jwks_file, settings.jwks_url or "", tls)

@@ -9,13 +9,13 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from proxy import __version__
 from proxy.activation import Inherited, NotUsable, take_sockets
-from proxy.app import App, StartError
+from proxy.cli.authorities import trusting_nobody
 from proxy.cli.configuring import Source, Told
 from proxy.cli.exits import INVALID, OK, UNEXPECTED
 from proxy.cli.lifetime import StopSignals, cancelled, drain
@@ -25,6 +25,9 @@ from proxy.reloading import Load, Reloader
 from proxy.running import run, settle_memory
 from proxy.service_manager import ServiceManager, take_service_manager
 from proxy.settings import Address, Disk, LimitSettings, Loaded, Problems, with_extras
+
+if TYPE_CHECKING:
+    from proxy.app import App
 
 
 def serve(file: Path, listen: Address | None, admin: Address | None, workers: int | None = None) -> int:
@@ -40,10 +43,14 @@ def serve(file: Path, listen: Address | None, admin: Address | None, workers: in
     if isinstance(loaded, Problems):
         click.echo(str(loaded), err=True)
         return INVALID
+    settle_memory()  # what reading the files left is given to what comes now
     formatter = start_logging()
     formatter.revision = loaded.revision
     begun = Begun(loaded, source.load, disk, formatter, manager, inherited)
     if loaded.settings.workers == 1:
+        with trusting_nobody():
+            from proxy.app import App  # noqa: PLC0415 - what it imports takes the memory that reading the files left free
+
         return run(serve_until_stopped(begun, lambda: App(loaded, output_descriptor(), inherited=inherited)))
     from proxy.cli.crewing import serve_with_workers  # noqa: PLC0415 - one process needs none of it
 
@@ -74,6 +81,8 @@ class Begun(NamedTuple):
 
 async def serve_until_stopped(begun: Begun, make: Callable[[], App]) -> int:
     """Start what `make` returns, and serve until a signal ends it; return the exit code."""
+    from proxy.app import StartError  # noqa: PLC0415 - it is there by now
+
     loop, manager, reload_asked = asyncio.get_running_loop(), begun.manager, asyncio.Event()
     signals = StopSignals(loop)
     manager.watch(loop)
