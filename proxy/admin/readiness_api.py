@@ -10,8 +10,7 @@ from aiohttp import web
 from proxy.admin.answers import Problem, bytes_response, no_content
 from proxy.admin.questions import Parameters
 from proxy.readiness import Wanted
-from proxy.reports.catalogue import CONTENT_TYPES, FORMATS, READINESS
-from proxy.reports.page import POLICY
+from proxy.reports.catalogue import CONTENT_TYPES, FORMATS, PAGE_POLICY, READINESS
 
 
 class ReadinessBackend(Protocol):
@@ -49,7 +48,7 @@ class ReadinessApi:
         wanted = Wanted(given.choice("vendor", self._backend.vendors()), given.text("client"))
         await self._backend.refresh()
         kind = given.choice("format", FORMATS) or "json"
-        policy = {"Content-Security-Policy": POLICY} if kind == "html" else {}
+        policy = {"Content-Security-Policy": PAGE_POLICY} if kind == "html" else {}
         body = READINESS.writers[kind](self._backend.report(wanted))
         return bytes_response(body.encode("utf-8", "replace"), CONTENT_TYPES[kind], headers=policy)
 

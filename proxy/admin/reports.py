@@ -11,9 +11,8 @@ from aiohttp import web
 
 from proxy.admin.answers import Problem, bytes_response
 from proxy.admin.questions import Parameters, bad_request
-from proxy.reports.catalogue import CONTENT_TYPES, FORMATS, ReportForm, parse_since
+from proxy.reports.catalogue import CONTENT_TYPES, FORMATS, PAGE_POLICY, ReportForm, parse_since
 from proxy.reports.grouping import DEFAULT_MIN_DAYS, Question
-from proxy.reports.page import POLICY
 
 MAX_DAYS: Final = 3650
 _PARAMETERS: Final = ("vendor", "client", "since", "by", "min_days", "format")
@@ -58,7 +57,7 @@ class ReportApi:
         question, kind = self._question(given, now), given.choice("format", FORMATS) or "json"
         await self._gather()
         body = await asyncio.to_thread(lambda: report.form.writers[kind](report.make(question, now)))
-        policy = {"Content-Security-Policy": POLICY} if kind == "html" else {}
+        policy = {"Content-Security-Policy": PAGE_POLICY} if kind == "html" else {}
         return bytes_response(body.encode("utf-8", "replace"), CONTENT_TYPES[kind], headers=policy)
 
     def _question(self, given: Parameters, now: float) -> Question:

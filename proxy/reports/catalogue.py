@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from proxy.reports.documents import has_unused
-from proxy.reports.page import as_page
-from proxy.reports.readiness_outline import is_not_ready, readiness_csv, readiness_outline
-from proxy.reports.usage_outline import privilege_outline, usage_outline
-from proxy.reports.writing import as_markdown, as_text, privilege_csv, usage_csv
 
 Members = Mapping[str, Any]
 Writer = Callable[[Members], str]
@@ -25,6 +21,8 @@ CONTENT_TYPES: Final = {
     "csv": "text/csv; charset=utf-8",
     "html": "text/html; charset=utf-8",
 }
+PAGE_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The content security policy under which a page is served; the same stands in the page, for files."""
 _DAYS: Final = re.compile(r"([1-9]\d{0,3})d")
 
 
@@ -36,41 +34,25 @@ class ReportForm:
     is_bad: Callable[[Members], bool]
 
 
-def as_json(document: Members) -> str:
-    """Return a document as JSON."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+def _write(name: str, kind: str, document: Members) -> str:
+    from proxy.reports.forms import WRITERS  # noqa: PLC0415 - a proxy that nobody asks for a report needs none of them
+
+    return WRITERS[name][kind](document)
 
 
-USAGE: Final = ReportForm(
-    {
-        "text": lambda document: as_text(usage_outline(document)),
-        "json": as_json,
-        "markdown": lambda document: as_markdown(usage_outline(document)),
-        "csv": usage_csv,
-        "html": lambda document: as_page(usage_outline(document)),
-    },
-    lambda _: False,
-)
-LEAST_PRIVILEGE: Final = ReportForm(
-    {
-        "text": lambda document: as_text(privilege_outline(document)),
-        "json": as_json,
-        "markdown": lambda document: as_markdown(privilege_outline(document)),
-        "csv": privilege_csv,
-        "html": lambda document: as_page(privilege_outline(document)),
-    },
-    has_unused,
-)
-READINESS: Final = ReportForm(
-    {
-        "text": lambda document: as_text(readiness_outline(document)),
-        "json": as_json,
-        "markdown": lambda document: as_markdown(readiness_outline(document)),
-        "csv": readiness_csv,
-        "html": lambda document: as_page(readiness_outline(document)),
-    },
-    is_not_ready,
-)
+def _form(name: str, is_bad: Callable[[Members], bool]) -> ReportForm:
+    return ReportForm({kind: partial(_write, name, kind) for kind in FORMATS}, is_bad)
+
+
+def _is_not_ready(document: Members) -> bool:
+    from proxy.reports.readiness_outline import is_not_ready  # noqa: PLC0415 - as above
+
+    return is_not_ready(document)
+
+
+USAGE: Final = _form("usage", lambda _: False)
+LEAST_PRIVILEGE: Final = _form("least-privilege", has_unused)
+READINESS: Final = _form("readiness", _is_not_ready)
 FORMS: Final[Mapping[str, ReportForm]] = {"usage": USAGE, "least-privilege": LEAST_PRIVILEGE, "readiness": READINESS}
 
 

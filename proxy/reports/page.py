@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from proxy.reports.catalogue import PAGE_POLICY
 from proxy.reports.outline import Chapter, Facts, Outline, Part, Table
 from proxy.reports.pictures import share_bar, shown, timeline
-
-POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-"""The content security policy under which a page is served; the same stands in the page, for files."""
 
 _STYLE: Final = """
 :root{color-scheme:light dark;--ink:#1c2430;--soft:#5a6675;--paper:#fff;--panel:#f5f7f9;--line:#d7dde4;--track:#edf0f3;
@@ -60,7 +58,7 @@ def as_page(outline: Outline) -> str:
 
 def _meta_policy() -> str:
     """Return the policy without what only counts in a header."""
-    return POLICY.replace("; frame-ancestors 'none'", "")
+    return PAGE_POLICY.replace("; frame-ancestors 'none'", "")
 
 
 def _chapter(chapter: Chapter) -> str:

@@ -12,7 +12,7 @@ from tests.integration.cli.processes import serving
 TELLING = (sys.executable, "-c", "import sys; from proxy.cli.main import main; code = main(); print(*sys.modules); sys.exit(code)")
 FOR_SOME_ONLY = {
     "cryptography", "jwt", "redis", "sqlite3", "opentelemetry", "jsonschema", "multiprocessing",
-    "proxy.cli.crewing", "proxy.gateways.server", "proxy.simulators", "proxy.stores.embedded", "proxy.stores.shared",
+    "proxy.cli.crewing", "proxy.gateways.server", "proxy.reports.forms", "proxy.simulators", "proxy.stores.embedded", "proxy.stores.shared",
     "proxy.telemetry.ocsf", "proxy.workers",
 }  # fmt: skip
 MOST_MODULES = 700
