@@ -172,10 +172,13 @@ def _unlimited(settings: Settings) -> Iterator[Warned]:
 
 
 def _reachable(settings: Settings) -> Iterator[Warned]:
-    if not is_loopback(settings.listen.host):
-        yield "listen", "other machines can connect, and the proxy itself speaks no TLS in this version: end TLS in front of it"
-    if not is_loopback(settings.admin.listen.host):
-        yield "admin.listen", "other machines can connect: metrics and what is known about tokens are open to whoever reaches it"
+    if settings.tls is None and not is_loopback(settings.listen.host):
+        yield "listen", "other machines can connect, and tokens come in the clear: set tls, or end TLS in front of the proxy"
+    if settings.admin.tls is None and not is_loopback(settings.admin.listen.host):
+        yield (
+            "admin.listen",
+            "other machines can connect, and the admin token comes in the clear: set admin.tls, or let only Prometheus reach it",
+        )
 
 
 def _modes(settings: Settings) -> Iterator[Warned]:
