@@ -14,7 +14,7 @@ from yarl import URL
 
 from proxy.simulators import EightByEightSimulator
 from proxy.simulators import eightbyeight as eight
-from tests.fakes.origin import Origin, silence
+from tests.fakes.origin import Origin, Wire, silence
 from tests.integration.gateways.real import GATEWAYS, running
 from tests.integration.house import House, open_house
 from tests.integration.test_policy import clients, key
@@ -25,7 +25,7 @@ GRANTS: Final = [{"user": "reporting@example.com", "pbx": ["acmecorp"], "categor
 ADAPTERS: Final = {"listen": "127.0.0.1:0"}
 WITHOUT_US: Final = {"envoy": 400, "traefik": 500, "caddy": 502, "nginx": 500}
 """Statuses when Scopegate is away: Envoy's example lets through, and the vendor refuses itself; never a 403."""
-TOO_SLOW: Final = {"envoy": 401, "caddy": 504, "nginx": 500}
+TOO_SLOW: Final = {"envoy": 401, "caddy": 504, "nginx": 500, "traefik": 500}
 """Traefik waits for 30 seconds, which cannot be set."""
 
 
@@ -139,12 +139,19 @@ async def test_scopegate_is_away(site: Site) -> None:
     assert status == WITHOUT_US[site.name]
 
 
+async def answers_once(wire: Wire) -> None:
+    """Let the request through by which a gateway is known to be up, and none after it."""
+    await wire.request()
+    await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    await silence(wire)
+
+
 @pytest.mark.parametrize("name", TOO_SLOW)
 async def test_scopegate_is_slow(name: str, tmp_path: Path) -> None:
     simulator = EightByEightSimulator()
     await simulator.start()
     slow = await Origin().start()
-    slow.default = silence
+    slow.scripts, slow.default = [answers_once], silence
     url = f"{eight.ANALYTICS}/v2/call-records"
     async with running(name, tmp_path, slow.port, port_of(simulator)) as gateway, aiohttp.ClientSession() as session:
         answer = await session.get(f"http://127.0.0.1:{gateway}{url}", headers=KEY)
