@@ -9,6 +9,7 @@ import asyncio
 import os
 import shlex
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -93,9 +94,20 @@ async def running(
     try:
         yield Container(process, await _inner(process, errors), errors)
     finally:
-        with suppress(ProcessLookupError):
-            process.kill()  # and with it, for it is the first of its process namespace, everything in there
+        _kill(process)
         await process.wait()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """End the first process of the namespace, and with it everything in there.
+
+    It would outlive `unshare`: whoever changes its user, as `setpriv` does, is not told of its parent's death any more.
+    """
+    for child in _read(Path(f"/proc/{process.pid}/task/{process.pid}/children")).split():
+        with suppress(ProcessLookupError):
+            os.kill(int(child), signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        process.kill()
 
 
 async def _inner(process: asyncio.subprocess.Process, errors: Path) -> int:

@@ -93,4 +93,5 @@ def test_nothing_of_our_own_is_taken_from_a_vendor(fields: FieldList) -> None:
 
 @given(field_lists)
 def test_reading_twice_gives_the_same(fields: FieldList) -> None:
-    assert read_response(fields) == read_response(list(fields))
+    first, second = read_response(fields), read_response(list(fields))
+    assert (first and first.told()) == (second and second.told())

@@ -7,6 +7,7 @@ import pytest
 from proxy.settings.restarts import AT_START, LIVE, SWITCHED_AT_START
 from tests.integration.kubernetes.rendering import configuration, proxy, rendered
 
+SPANS = "config.tracing.otlp.endpoint=http://collector:4318,config.tracing.otlp.interval_s"
 RESTARTS: dict[tuple[str, ...], tuple[str, str]] = {
     ("listen",): ("listenAddress=0.0.0.0", "listenAddress=127.0.0.1"),
     ("admin", "listen"): ("listenAddress=0.0.0.0", "listenAddress=127.0.0.1"),
@@ -20,6 +21,7 @@ RESTARTS: dict[tuple[str, ...], tuple[str, str]] = {
     ("tls",): ("tls.secretName=", "tls.secretName=pair"),
     ("admin", "tls"): ("admin.tls.secretName=", "admin.tls.secretName=pair"),
     ("state",): ("state.enabled=true", "state.enabled=false"),
+    ("tracing", "otlp"): (f"{SPANS}=1", f"{SPANS}=2"),
 }
 """For each setting that the proxy reads at its start only: values before and after a change of it."""
 STAYS = {("state", "path"): "the chart says it, and it never changes"}

@@ -62,6 +62,7 @@
 {{- else -}}
   {{- $start := pick $config "listen" "gateway_adapters" "audit" "shared_state" "log" "workers" -}}
   {{- $_ := set $start "state" (pick (default dict $config.state) "path" "key" "max_bytes") -}}
+  {{- $_ := set $start "tracing" (pick (default dict $config.tracing) "otlp") -}}
   {{- $_ := set $start "admin" (pick $config.admin "listen") -}}
   {{- $_ := set $start "https" (list (hasKey $config "tls") (hasKey $config.admin "tls")) -}}
   {{- toYaml $start -}}
