@@ -34,7 +34,7 @@ LIVE_CHANGES: dict[tuple[str, ...], str] = {
     ("issuers",): "config.issuers[0].issuer=https://a.example,config.issuers[0].audience[0]=a,config.issuers[0].jwks_file=a",
     ("limits",): "config.limits.max_headers=50",
     ("readiness",): "config.readiness.min_scored_calls=50",
-    ("tracing",): "config.tracing.pass_to_vendor=false",
+    ("tracing", "pass_to_vendor"): "config.tracing.pass_to_vendor=false",
     ("state", "usage_retention_days"): "config.state.usage_retention_days=30",
 }
 """For each setting that changes while the proxy runs: a change of it. What is in `tls` is followed file by file."""
