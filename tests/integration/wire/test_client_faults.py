@@ -105,7 +105,7 @@ async def test_a_client_that_vanishes_before_it_asks(proxy: Running, origin: Ori
 
 
 async def test_a_head_that_does_not_end_in_time(start_proxy: StartProxy, origin: Origin) -> None:
-    proxy = await start_proxy(limits="{header_read_s: 0.5}")
+    proxy = await start_proxy(limits="{header_read_s: 2}")
     client = await proxy.client()
     await client.send(b"GET /acme/x HTTP/1.1\r\nHost: a\r\nX-Slow: ")
     answer = await client.answer()
