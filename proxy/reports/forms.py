@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from proxy.reports.catalogue import Members, Writer
+from proxy.reports.outline import Outline
 from proxy.reports.page import as_page
 from proxy.reports.readiness_outline import readiness_csv, readiness_outline
 from proxy.reports.usage_outline import privilege_outline, usage_outline
@@ -18,26 +19,19 @@ def as_json(document: Members) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def _writers(outline: Callable[[Members], Outline], csv: Writer) -> Mapping[str, Writer]:
+    """Return how a report is written in each form: most of them from its outline."""
+    return {
+        "text": lambda document: as_text(outline(document)),
+        "json": as_json,
+        "markdown": lambda document: as_markdown(outline(document)),
+        "csv": csv,
+        "html": lambda document: as_page(outline(document)),
+    }
+
+
 WRITERS: Final[Mapping[str, Mapping[str, Writer]]] = {
-    "usage": {
-        "text": lambda document: as_text(usage_outline(document)),
-        "json": as_json,
-        "markdown": lambda document: as_markdown(usage_outline(document)),
-        "csv": usage_csv,
-        "html": lambda document: as_page(usage_outline(document)),
-    },
-    "least-privilege": {
-        "text": lambda document: as_text(privilege_outline(document)),
-        "json": as_json,
-        "markdown": lambda document: as_markdown(privilege_outline(document)),
-        "csv": privilege_csv,
-        "html": lambda document: as_page(privilege_outline(document)),
-    },
-    "readiness": {
-        "text": lambda document: as_text(readiness_outline(document)),
-        "json": as_json,
-        "markdown": lambda document: as_markdown(readiness_outline(document)),
-        "csv": readiness_csv,
-        "html": lambda document: as_page(readiness_outline(document)),
-    },
+    "usage": _writers(usage_outline, usage_csv),
+    "least-privilege": _writers(privilege_outline, privilege_csv),
+    "readiness": _writers(readiness_outline, readiness_csv),
 }
