@@ -98,10 +98,14 @@ chart: $(VENV)/.development ## renew what the chart copies: the schema of the co
 	@touch $@
 
 # The modules that every request passes through, compiled by mypyc: the same sources, the same tests, less CPU.
-HOT := gate judge repeats locator token_reader ruling answers closing headers response_headers identifiers trace_context policy clients targets \
-	grants wire/turn wire/download wire/upstream wire/downstream wire/heads wire/channel wire/pool wire/sockets wire/rewriting \
-	telemetry/decision_log telemetry/grants_lines telemetry/line_writer telemetry/recorders telemetry/recent telemetry/exchange \
-	telemetry/metrics telemetry/histogram usage usage_rows scores score_rows proposals
+HOT := grants \
+	$(addprefix decision/,answers closing gate judge locator repeats ruling token_reader) \
+	$(addprefix protocol/,headers identifiers response_headers targets trace_context) \
+	policy/rules \
+	identity/clients \
+	$(addprefix wire/,channel download downstream heads pool rewriting sockets turn upstream) \
+	$(addprefix telemetry/,decision_log exchange grants_lines histogram line_writer metrics recent recorders) \
+	$(addprefix evidence/,proposals score_rows scores usage usage_rows)
 
 compiled: $(VENV)/.development ## compile the hot path into build/compiled (needs a C compiler; half a minute)
 	@$(MAKE) --no-print-directory compile
@@ -112,7 +116,7 @@ compile: ## the same with the mypyc in BIN, and nothing else of the development 
 	@cd build/compiled && $(abspath $(BIN))/python -c 'import proxy.wire.turn as t; assert t.__file__.endswith(".so"); print("compiled:", t.__file__.rsplit("/")[-1])'
 
 test-compiled: compiled ## the tests of the byte path and of the vendors against the compiled build
-	$(BIN)/python -m pytest -n $(JOBS) -o pythonpath="build/compiled ." tests/integration/wire tests/integration/vendors tests/unit/test_gate.py
+	$(BIN)/python -m pytest -n $(JOBS) -o pythonpath="build/compiled ." tests/integration/wire tests/integration/vendors tests/unit/decision/test_gate.py
 
 bench: compiled .venv-bench/.ready .venv-bench-mitmproxy/.ready ## measure Scopegate beside six other proxies: ten minutes, two cores (Linux)
 	@bench/tools.sh

@@ -6,19 +6,19 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from proxy.catalog import Catalog
-from proxy.clocks import SystemClocks
+from proxy.catalogs.catalog import Catalog
 from proxy.credentials import Fingerprinter, Secret
-from proxy.gate import Gate
+from proxy.decision.gate import Gate
+from proxy.decision.ruling import Mount, Ruling
 from proxy.grants import GrantStore
-from proxy.headers import RequestHead, read_request
-from proxy.identifiers import IdMaker
-from proxy.learning import Learner
-from proxy.memory import VendorMemory
+from proxy.knowledge.learning import Learner
+from proxy.knowledge.memory import VendorMemory
 from proxy.model import Mode
-from proxy.policy import Rules
-from proxy.ruling import Mount, Ruling
-from proxy.trace_context import Traces
+from proxy.policy.rules import Rules
+from proxy.process.clocks import SystemClocks
+from proxy.protocol.headers import RequestHead, read_request
+from proxy.protocol.identifiers import IdMaker
+from proxy.protocol.trace_context import Traces
 from proxy.vendors.registry import make_vendor
 
 VENDOR: Final = "ringcentral"

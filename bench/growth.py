@@ -26,13 +26,13 @@ from bench.performance.publishing import PAGE, between
 from bench.performance.results import CROWDED, Reading, Run, lines
 from bench.performance.summary import Summary
 from bench.performance.tables import head, number, ratio, table
-from proxy.catalog import Catalog, compile_catalog
+from proxy.catalogs.catalog import Catalog, compile_catalog
 from proxy.credentials import Secret
 from proxy.grants import NEVER, GrantStore, Knowledge
-from proxy.headers import RequestHead
+from proxy.knowledge.sharing import Sharing
 from proxy.model import Grants, OneOf, Operation, Source
-from proxy.running import settle_memory
-from proxy.sharing import Sharing
+from proxy.process.running import settle_memory
+from proxy.protocol.headers import RequestHead
 from proxy.telemetry.exchange import Decision
 
 ROUTES: Final = (5, 500, 50_000)

@@ -30,10 +30,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.sizing import entries, refresh_token
-from proxy.clocks import SystemClocks
-from proxy.compose import Knowledge
+from proxy.composition.compose import Knowledge
+from proxy.composition.joining import join, make_link
 from proxy.credentials import Fingerprinter, Secret
-from proxy.joining import join, make_link
+from proxy.process.clocks import SystemClocks
 from proxy.settings import Loaded, load_settings
 from proxy.stores.keys import Keys
 

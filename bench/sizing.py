@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from proxy.credentials import Fingerprinter, Secret
 from proxy.grants import GrantStore, Knowledge, LackRecord
-from proxy.memory import VendorMemory
+from proxy.knowledge.memory import VendorMemory
+from proxy.knowledge.sharing import Sharing
 from proxy.model import Grants, Lack, Source
-from proxy.sharing import Sharing
 from proxy.stores.embedded import EmbeddedStore, StoreOptions
 from proxy.stores.keys import Keys
 from proxy.stores.loading import Expected

@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from proxy.importing import NotOpenApiError, import_openapi
-from proxy.links import Home, Links
+from proxy.analysis.pasting import read_pasted
+from proxy.analysis.recordings import Recording
+from proxy.catalogs.importing import NotOpenApiError, import_openapi
 from proxy.model import NO_RESOURCES
-from proxy.pasting import read_pasted
-from proxy.recordings import Recording
+from proxy.protocol.links import Home, Links
+from proxy.protocol.targets import BadTarget, Target, parse_target
 from proxy.settings import builtin_config_directory, load_catalog
 from proxy.settings.catalog_build import CatalogSource
-from proxy.targets import BadTarget, Target, parse_target
 from proxy.vendors.base import Seen, Vendor
 from proxy.vendors.registry import make_vendor
 from tests.fakes.unplugged import Unplugged, talk

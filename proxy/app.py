@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from proxy import __version__
-from proxy.activation import NOTHING, Inherited
 from proxy.admin.access import Access
 from proxy.admin.api import AdminApi
 from proxy.admin.authzen_api import AuthZenApi
@@ -26,31 +25,33 @@ from proxy.admin.reporting_api import ReportingApi
 from proxy.admin.reports import LiveReport, ReportApi
 from proxy.admin.server import AdminServer
 from proxy.admin.server import start as start_admin
-from proxy.admin_backend import ProxyBackend, listening
-from proxy.app_identity import AppIdentity, identity_readings
-from proxy.auditing import audit_readiness, make_recorder, make_writer
-from proxy.carrying import Carried, carry_over, keep_again
-from proxy.certificates import CertificateError, Certificates
-from proxy.clocks import SystemClocks
-from proxy.compose import Knowledge, Parts, build_service
+from proxy.analysis.token_life import TokenLife
+from proxy.composition.admin_backend import ProxyBackend, listening
+from proxy.composition.app_identity import AppIdentity, identity_readings
+from proxy.composition.auditing import audit_readiness, make_recorder, make_writer
+from proxy.composition.carrying import Carried, carry_over, keep_again
+from proxy.composition.compose import Knowledge, Parts, build_service
+from proxy.composition.joining import join, link_readiness, make_link
+from proxy.composition.keeping import LOAD_PATIENCE_S, make_store, retention_s, store_readiness, take_over, vendor_facts
+from proxy.composition.labelling import known_labels
+from proxy.composition.preparing import Prepared, prepare
+from proxy.composition.reloading import Configuration, Result
+from proxy.composition.scorekeeping import Readiness, adopt_rules, make_scores, prediction_rules, tell_still_in_shadow
+from proxy.composition.tracing import make_spans
 from proxy.credentials import Fingerprinter, Secret
-from proxy.discovering import Discoveries
-from proxy.evidence import Ledger
-from proxy.gate import Clocks
-from proxy.handshakes import Handshakes, Secured, handshakes_reading
-from proxy.identifiers import IdMaker
-from proxy.issuer_keys import KeySetError
-from proxy.joining import join, link_readiness, make_link
-from proxy.keeping import LOAD_PATIENCE_S, make_store, retention_s, store_readiness, take_over, vendor_facts
-from proxy.labelling import known_labels
-from proxy.preparing import Prepared, prepare
-from proxy.proposals import Proposals
-from proxy.reloading import Configuration, Result
+from proxy.decision.gate import Clocks
+from proxy.evidence.ledger import Ledger
+from proxy.evidence.proposals import Proposals
+from proxy.evidence.usage import UsageLedger
+from proxy.identity.issuer_keys import KeySetError
+from proxy.knowledge.discovering import Discoveries
+from proxy.process.activation import NOTHING, Inherited
+from proxy.process.clocks import SystemClocks
+from proxy.protocol.identifiers import IdMaker
 from proxy.reports.catalogue import FORMS
 from proxy.reports.documents import DOCUMENTS, Document, MakeDocument
 from proxy.reports.grouping import Question
-from proxy.scope_use import ScopeUse
-from proxy.scorekeeping import Readiness, adopt_rules, make_scores, prediction_rules, tell_still_in_shadow
+from proxy.reports.scope_use import ScopeUse
 from proxy.settings import (
     ADMIN,
     GATEWAYS_NEED_ONE_PROCESS,
@@ -73,9 +74,8 @@ from proxy.telemetry.line_writer import LineWriter
 from proxy.telemetry.metrics import CacheSize, Metrics
 from proxy.telemetry.recent import Recent
 from proxy.telemetry.recorders import Recorder, Recorders
-from proxy.token_life import TokenLife
-from proxy.tracing import make_spans
-from proxy.usage import UsageLedger
+from proxy.tls.certificates import CertificateError, Certificates
+from proxy.tls.handshakes import Handshakes, Secured, handshakes_reading
 from proxy.wire.listener import Listener
 from proxy.wire.readings import listener_readings
 from proxy.wire.rewriting import Rewrites

@@ -9,16 +9,15 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final
 
-from proxy.catalog import Catalog, compile_catalog
-from proxy.clients import Client
-from proxy.closing import Closer, Result
+from proxy.catalogs.catalog import Catalog, compile_catalog
 from proxy.credentials import Fingerprint, Fingerprinter, Secret
-from proxy.gate import Gate
+from proxy.decision.closing import Closer, Result
+from proxy.decision.gate import Gate
+from proxy.decision.ruling import LocalAnswer, Mount, Ruling, Sample
 from proxy.grants import NEVER, GrantStore, Knowledge
-from proxy.headers import RequestHead, read_request
-from proxy.identifiers import IdMaker
-from proxy.learning import Learner, Moment
-from proxy.memory import VendorMemory
+from proxy.identity.clients import Client
+from proxy.knowledge.learning import Learner, Moment
+from proxy.knowledge.memory import VendorMemory
 from proxy.model import (
     AnyToken,
     Auth,
@@ -34,10 +33,11 @@ from proxy.model import (
     TokenEndpoint,
     TokenPlace,
 )
-from proxy.policy import Rules
-from proxy.ruling import LocalAnswer, Mount, Ruling, Sample
+from proxy.policy.rules import Rules
+from proxy.protocol.headers import RequestHead, read_request
+from proxy.protocol.identifiers import IdMaker
+from proxy.protocol.trace_context import Traces
 from proxy.telemetry.exchange import Exchange, Repetition
-from proxy.trace_context import Traces
 from proxy.vendors.base import Vendor
 from proxy.vendors.registry import make_vendor
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hypothesis import strategies as st
 
-from proxy.catalog import Catalog, compile_catalog, implied_by
+from proxy.catalogs.catalog import Catalog, compile_catalog, implied_by
 from proxy.model import (
     NO_RESOURCES,
     AnyToken,

@@ -18,8 +18,8 @@ from bench.performance.machine import about
 from bench.performance.peers import ROOT
 from bench.performance.results import Reading, Run, lines
 from proxy import __version__
-from proxy.catalog import Catalog
-from proxy.running import settle_memory
+from proxy.catalogs.catalog import Catalog
+from proxy.process.running import settle_memory
 from proxy.settings.load import load_catalog
 from proxy.settings.problems import Problems
 

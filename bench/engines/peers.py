@@ -15,7 +15,7 @@ import regopy
 from bench.engines import rules as words
 from bench.engines.rules import Case, Rules
 from bench.gates import FINGERPRINTER, VENDOR, make_gate, make_head, path_of
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 from proxy.credentials import Secret
 from proxy.grants import NEVER, GrantStore, Knowledge
 from proxy.model import Grants, Permit, Source

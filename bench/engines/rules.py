@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 from proxy.model import AnyToken, Grants, NotKnown, Operation, Permit
 from proxy.prediction import predict
 

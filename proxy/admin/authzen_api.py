@@ -1,6 +1,6 @@
 """AuthZEN Authorization API 1.0 (OpenID Foundation) on the admin listener: evaluation, evaluations, the searches, discovery.
 
-A thin shell: `proxy.authzen` knows the specification's rules, `Mapping` what its words mean here, and the backend decides.
+A thin shell: `proxy.admin.authzen` knows the specification's rules, `Mapping` what its words mean here, and the backend decides.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ import orjson
 from aiohttp import web
 
 from proxy.admin.answers import JSON, Problem, json_response
-from proxy.admin.authzen_mapping import IDENTITY, ROUTE, Mapping, binding_parameter, is_template, unknown_type
-from proxy.admin.backend import AdminBackend, Unanswerable
-from proxy.admin.questions import bad_request
-from proxy.authzen import (
+from proxy.admin.authzen import (
     Action,
     Batch,
     Entity,
@@ -30,6 +27,9 @@ from proxy.authzen import (
     parse_evaluations,
     parse_search,
 )
+from proxy.admin.authzen_mapping import IDENTITY, ROUTE, Mapping, binding_parameter, is_template, unknown_type
+from proxy.admin.backend import AdminBackend, Unanswerable
+from proxy.admin.questions import bad_request
 
 METADATA: Final = {
     "access_evaluation_endpoint": "/access/v1/evaluation",

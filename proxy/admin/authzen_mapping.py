@@ -11,13 +11,13 @@ from typing import Final
 from urllib.parse import quote
 
 from proxy.admin.answers import Problem
+from proxy.admin.authzen import Action, Entity, Evaluation, Members
 from proxy.admin.backend import AdminBackend, Question, Unanswerable
 from proxy.admin.questions import bad_request, read_scopes
-from proxy.authzen import Action, Entity, Evaluation, Members
-from proxy.catalog import Catalog, is_parameter
+from proxy.catalogs.catalog import Catalog, is_parameter
 from proxy.credentials import FINGERPRINT_BYTES, Fingerprint
 from proxy.model import Operation
-from proxy.targets import BadTarget, Target, parse_target
+from proxy.protocol.targets import BadTarget, Target, parse_target
 
 IDENTITY: Final = "identity"
 ROUTE: Final = "route"

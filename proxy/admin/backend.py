@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 from proxy.credentials import Fingerprint
 from proxy.grants import Knowledge
-from proxy.targets import Target
+from proxy.protocol.targets import Target
 
 
 @dataclass(frozen=True, slots=True)

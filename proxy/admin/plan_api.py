@@ -11,11 +11,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from proxy.admin.answers import JSON, Problem, json_response
+from proxy.admin.authzen import Action, Entity
 from proxy.admin.authzen_mapping import ROUTE, target_of
 from proxy.admin.backend import AdminBackend, Question, Unanswerable
 from proxy.admin.questions import bad_request, question_of, read_object
-from proxy.authzen import Action, Entity
-from proxy.least_privilege import Demand, Smallest, smallest_sets
+from proxy.analysis.least_privilege import Demand, Smallest, smallest_sets
 
 MAX_OPERATIONS: Final = 1000
 MAX_SETS: Final = 20

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from proxy.admin.answers import Problem, json_response
-from proxy.explain import timestamp
-from proxy.proposals import Proposal, Proposals
+from proxy.decision.explain import timestamp
+from proxy.evidence.proposals import Proposal, Proposals
 
 
 class ProposalsApi:

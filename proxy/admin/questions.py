@@ -12,7 +12,7 @@ from multidict import MultiMapping
 from proxy.admin.answers import Problem
 from proxy.admin.backend import Question
 from proxy.credentials import FINGERPRINT_BYTES, Fingerprint
-from proxy.targets import BadTarget, Target, parse_target
+from proxy.protocol.targets import BadTarget, Target, parse_target
 
 MAX_TEXT: Final = 256
 _MAX_PATH: Final = 16_384

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from proxy.admin.answers import Problem, bytes_response, no_content
 from proxy.admin.questions import Parameters
-from proxy.readiness import Wanted
+from proxy.analysis.readiness import Wanted
 from proxy.reports.catalogue import CONTENT_TYPES, FORMATS, PAGE_POLICY, READINESS
 
 

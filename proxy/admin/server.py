@@ -12,7 +12,7 @@ from aiohttp import web
 
 from proxy.admin.access import Access
 from proxy.admin.guard import MAX_CONNECTIONS, Guard, Handler, QuietServer
-from proxy.handshakes import Handshakes, Secured
+from proxy.tls.handshakes import Handshakes, Secured
 
 MAX_BODY_BYTES: Final = 64 * 1024
 REQUEST_TIMEOUT_S: Final = 30.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from proxy.admin.backend import KnownToken, KnownUser
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 from proxy.grants import Knowledge, LackRecord
 from proxy.model import AnyToken, NotKnown, Operation, Requirement, ScopeInfo
 from proxy.telemetry.decision_log import timestamp

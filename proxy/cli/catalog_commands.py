@@ -97,8 +97,8 @@ def import_catalog(
     Example:
       scopegate catalog import openapi.json --vendor generic --output config/catalogs/acme.yaml
     """
+    from proxy.catalogs.openapi_requirements import Options
     from proxy.cli import importing_catalogs
-    from proxy.openapi_requirements import Options
 
     options = Options(scopes_are or "", field, base_path)
     return importing_catalogs.import_catalog(file, vendor, options, output, as_json=output_format == "json")

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
-from proxy.asking import requirement_json
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 from proxy.cli.exits import INVALID, OK
 from proxy.cli.explaining import BUILT_IN
 from proxy.cli.output import complain, print_columns, print_json, print_links, print_steps
+from proxy.decision.asking import requirement_json
 from proxy.model import AnyToken, Auth, OneOf, Operation
 from proxy.settings import LintFinding, Problems, Severity, builtin_config_directory, lint_catalog_file, load_catalog
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from proxy.activation import ADMIN, NOTHING, TRAFFIC, Inherited
 from proxy.cli.handed_over import with_sockets
 from proxy.cli.logs import PlainFormatter
-from proxy.reloading import Result
-from proxy.service_manager import ServiceManager
+from proxy.composition.reloading import Result
+from proxy.process.activation import ADMIN, NOTHING, TRAFFIC, Inherited
+from proxy.process.service_manager import ServiceManager
 from proxy.settings import OPEN_ADMIN, Address, Disk, Loaded, Problem, Problems, collect, load_settings, with_overrides
 
 

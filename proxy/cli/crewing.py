@@ -9,8 +9,8 @@ from proxy.cli.exits import OK, UNEXPECTED
 from proxy.cli.logs import PlainFormatter, report_bugs, start_logging
 from proxy.cli.output import complain
 from proxy.cli.serving import Begun, output_descriptor, serve_until_stopped
-from proxy.reloading import Load
-from proxy.running import run, settle_memory
+from proxy.composition.reloading import Load
+from proxy.process.running import run, settle_memory
 from proxy.settings import Disk, Loaded, Problems
 from proxy.workers.nursery import Equipment, open_nursery
 from proxy.workers.shared import Shared, make_shared, with_log_format

@@ -18,7 +18,7 @@ from proxy.cli.serving import output_descriptor
 from proxy.cli.tour import Answer, Result, run_steps
 from proxy.cli.tour_script import command, script
 from proxy.cli.tour_steps import STEPS, Request, Step
-from proxy.running import run
+from proxy.process.running import run
 from proxy.settings import Address
 
 

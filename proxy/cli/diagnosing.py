@@ -10,11 +10,11 @@ from typing import Final
 
 import click
 
+from proxy.analysis.diagnosis import Diagnosis, SaidBy, diagnose
+from proxy.analysis.pasting import MAX_TEXT, Pasted, read_pasted
 from proxy.cli.exits import INVALID, OK, UNDECIDED
 from proxy.cli.explaining import BUILT_IN
 from proxy.cli.output import print_columns, print_json, print_links, print_paragraph, print_steps
-from proxy.diagnosis import Diagnosis, SaidBy, diagnose
-from proxy.pasting import MAX_TEXT, Pasted, read_pasted
 from proxy.settings import Problems, builtin_config_directory, load_catalog, load_settings
 from proxy.vendors.base import Vendor
 from proxy.vendors.registry import make_vendor

@@ -12,16 +12,16 @@ from urllib.parse import urlencode
 
 import click
 
-from proxy import policy
-from proxy.asking import Asked, Caller, ask, given_scopes
 from proxy.cli import running_proxy
 from proxy.cli.exits import DENIED, INVALID, OK, UNDECIDED, UNEXPECTED
 from proxy.cli.output import complain, print_columns, print_json, print_links, print_paragraph, print_steps
-from proxy.clients import Client
+from proxy.decision.asking import Asked, Caller, ask, given_scopes
 from proxy.grants import NEVER, Knowledge
+from proxy.identity.clients import Client
 from proxy.model import Deny, Indeterminate, Mode, NotApplicable, Permit, Prediction, Source
+from proxy.policy import rules as policy
+from proxy.protocol.targets import BadTarget, Target, parse_target
 from proxy.settings import KINDS, Loaded, Problems, allowances, builtin_config_directory, implications, load_catalog, load_settings
-from proxy.targets import BadTarget, Target, parse_target
 from proxy.vendors.base import Issued, Seen, Vendor
 from proxy.vendors.registry import make_vendor
 

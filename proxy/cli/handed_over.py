@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 
-from proxy.activation import ADMIN, GATEWAYS, TRAFFIC, Inherited, address_of
+from proxy.process.activation import ADMIN, GATEWAYS, TRAFFIC, Inherited, address_of
 from proxy.settings import OPEN_ADMIN, Address, Settings, with_overrides
 
 OFF = "is off in the configuration: set it, or remove the socket"

@@ -9,14 +9,14 @@ from typing import Final
 
 import click
 
-from proxy.catalog import Catalog
-from proxy.catalog_diff import Change, Difference, Effect, ScopeChange, compare
-from proxy.catalog_writing import write_catalog
+from proxy.catalogs.catalog import Catalog
+from proxy.catalogs.diff import Change, Difference, Effect, ScopeChange, compare
+from proxy.catalogs.importing import Imported, NotOpenApiError, import_openapi
+from proxy.catalogs.openapi_requirements import Options
+from proxy.catalogs.writing import write_catalog
 from proxy.cli.cataloguing import load, needs_text
 from proxy.cli.exits import DENIED, INVALID, OK
 from proxy.cli.output import complain, print_columns, print_json
-from proxy.importing import Imported, NotOpenApiError, import_openapi
-from proxy.openapi_requirements import Options
 from proxy.settings import Problems, read_catalog
 
 MAX_DESCRIPTION_BYTES: Final = 128 * 1024 * 1024

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.analysis.readiness import Wanted as Part
 from proxy.cli.reporting import Members, stored_rows, write_report
-from proxy.clocks import SystemClocks
-from proxy.readiness import Wanted as Part
+from proxy.composition.scorekeeping import Readiness, make_scores
+from proxy.process.clocks import SystemClocks
 from proxy.reports.catalogue import READINESS
-from proxy.scorekeeping import Readiness, make_scores
 from proxy.settings import Loaded
 from proxy.stores.pending import SCORE
 

@@ -14,12 +14,12 @@ from typing import Final
 
 import click
 
+from proxy.analysis.recordings import MAX_LINE, Recorded, Recording, Skipped
+from proxy.analysis.replaying import NOT_CONFIGURED, Count, Group, Rulebook, Tally, VendorRules, replay
 from proxy.cli.exits import DENIED, INVALID, OK
 from proxy.cli.output import print_columns, print_json
-from proxy.clients import Client
-from proxy.policy import Rules
-from proxy.recordings import MAX_LINE, Recorded, Recording, Skipped
-from proxy.replaying import NOT_CONFIGURED, Count, Group, Rulebook, Tally, VendorRules, replay
+from proxy.identity.clients import Client
+from proxy.policy.rules import Rules
 from proxy.settings import Loaded, Problems, allowances, implications, load_catalog, load_settings
 from proxy.telemetry.exchange import Decision
 

@@ -15,7 +15,9 @@ from proxy.cli.exits import DENIED, INVALID, OK, UNEXPECTED
 from proxy.cli.output import complain
 from proxy.cli.parameters import DEFAULT_ADMIN
 from proxy.cli.running_proxy import NoAnswer, fetch_report
-from proxy.keeping import retention_s, store_keys, vendor_facts
+from proxy.composition.keeping import retention_s, store_keys, vendor_facts
+from proxy.evidence.usage import UsageLedger
+from proxy.evidence.usage_rows import decode_row
 from proxy.reports.catalogue import FORMS, ReportForm, parse_since
 from proxy.reports.documents import DOCUMENTS
 from proxy.reports.grouping import Question
@@ -23,8 +25,6 @@ from proxy.settings import Loaded, Problems, load_settings
 from proxy.stores.keys import KeyFileError
 from proxy.stores.pending import USAGE
 from proxy.stores.reading import UnreadableStoreError, read_evidence
-from proxy.usage import UsageLedger
-from proxy.usage_rows import decode_row
 
 Members = Mapping[str, Any]
 

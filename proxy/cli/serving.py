@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from proxy import __version__
-from proxy.activation import Inherited, NotUsable, take_sockets
 from proxy.cli.authorities import trusting_nobody
 from proxy.cli.configuring import Source, Told
 from proxy.cli.exits import INVALID, OK, UNEXPECTED
 from proxy.cli.lifetime import StopSignals, cancelled, drain
 from proxy.cli.logs import PlainFormatter, report_bugs, start_logging
 from proxy.cli.output import complain
-from proxy.reloading import Load, Reloader
-from proxy.running import run, settle_memory
-from proxy.service_manager import ServiceManager, take_service_manager
+from proxy.composition.reloading import Load, Reloader
+from proxy.process.activation import Inherited, NotUsable, take_sockets
+from proxy.process.running import run, settle_memory
+from proxy.process.service_manager import ServiceManager, take_service_manager
 from proxy.settings import Address, Disk, LimitSettings, Loaded, Problems, with_extras
 
 if TYPE_CHECKING:

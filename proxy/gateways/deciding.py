@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy import errors
-from proxy.clients import Peer
-from proxy.closing import Closer, Result
+from proxy.decision.closing import Closer, Result
+from proxy.decision.gate import Gate
+from proxy.decision.ruling import LocalAnswer, Ruling
 from proxy.errors import Fault
-from proxy.gate import Gate
 from proxy.gateways.reading import Endpoint, Told
-from proxy.headers import read_request
-from proxy.ruling import LocalAnswer, Ruling
+from proxy.identity.clients import Peer
+from proxy.protocol.headers import read_request
 
 ALLOW: Final = 200
 """The one status that lets a request through at all four gateways."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from proxy.headers import Fields
+from proxy.protocol.headers import Fields
 
 PREFIX: Final = b"/gateway/"
 _VENDOR: Final = b"vendor/"

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 from proxy.admin.backend import Unanswerable
 from proxy.admin.reporting_api import Report
-from proxy.closing import Closer, Result
+from proxy.decision.closing import Closer, Result
+from proxy.decision.ruling import Ruling
 from proxy.errors import Fault
-from proxy.headers import RequestHead, read_request
-from proxy.ruling import Ruling
+from proxy.protocol.headers import RequestHead, read_request
 from proxy.wire.service import Service
 
 

@@ -13,12 +13,12 @@ from aiohttp import web
 from proxy.admin.answers import Problem, problem_response
 from proxy.admin.guard import QuietServer
 from proxy.admin.server import start_sites
-from proxy.clients import Peer
-from proxy.closing import Closer
-from proxy.gate import Gate
+from proxy.decision.closing import Closer
+from proxy.decision.gate import Gate
+from proxy.decision.ruling import LocalAnswer
 from proxy.gateways.deciding import Deciding, Denials, decide
 from proxy.gateways.reading import Endpoint, NotTold, find_endpoint, read_told
-from proxy.ruling import LocalAnswer
+from proxy.identity.clients import Peer
 from proxy.wire.service import Service
 
 _KEEPALIVE_S: Final = 75.0

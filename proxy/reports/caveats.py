@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from textwrap import shorten
 from typing import Final
 
+from proxy.evidence.usage_rows import DAY_S
 from proxy.reports.grouping import Question
 from proxy.reports.privileges import Privileges, is_unknown
-from proxy.usage_rows import DAY_S
 
 ANONYMOUS: Final = "anonymous"
 RARE_DAYS: Final = 2

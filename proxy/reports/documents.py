@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final
 
-from proxy.asking import requirement_json
-from proxy.least_privilege import Smallest
+from proxy.analysis.least_privilege import Smallest
+from proxy.decision.asking import requirement_json
+from proxy.evidence.usage_rows import DAY_S, Right, UsageRow
 from proxy.reports.caveats import caveats
 from proxy.reports.grouping import Group, Question, VendorFacts, day_of, grouped
 from proxy.reports.privileges import UNNAMED, Call, Privileges, is_unknown
-from proxy.usage_rows import DAY_S, Right, UsageRow
 from proxy.vendors.base import bare_resource
 
 MAX_SETS: Final = 20

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
+from proxy.evidence.usage_rows import DAY_S, RowKind, UsageRow
 from proxy.model import Operation
-from proxy.usage_rows import DAY_S, RowKind, UsageRow
 
 DEFAULT_MIN_DAYS: Final = 30
 """Days that a window should have: a monthly job is not seen in a shorter one."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from proxy.least_privilege import Alternative, Demand, Smallest, smallest_sets
+from proxy.analysis.least_privilege import Alternative, Demand, Smallest, smallest_sets
+from proxy.evidence.usage_rows import Granted, Right, UsageRow
 from proxy.model import Auth, NotKnown, OneOf, Operation
 from proxy.reports.grouping import Group, Used
-from proxy.usage_rows import Granted, Right, UsageRow
 
 UNNAMED: Final = "*"
 """The resource of a right that was used on resources which the request did not name."""

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 
-from proxy.allowance import AllowRule
-from proxy.catalog import Catalog
-from proxy.routes import parse_pattern
+from proxy.catalogs.catalog import Catalog
+from proxy.policy.allowance import AllowRule
+from proxy.policy.routes import parse_pattern
 from proxy.settings.values import Matching, Section, ShortText, VendorName
 
 

@@ -14,10 +14,10 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from proxy.allowance import Allowance, AllowRule, Implied, reach
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 from proxy.model import Auth, OneOf, OnUnknown, Operation, Requirement
-from proxy.routes import template
+from proxy.policy.allowance import Allowance, AllowRule, Implied, reach
+from proxy.policy.routes import template
 from proxy.settings.allow_schema import AllowSettings
 from proxy.settings.checks import EACH, Finding, matching
 from proxy.settings.problems import KeyPath

@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from proxy.catalog import Catalog, compile_catalog, is_parameter
+from proxy.catalogs.catalog import Catalog, compile_catalog, is_parameter
 from proxy.model import (
     KnownError,
     NotKnown,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from proxy.catalog import is_parameter
+from proxy.catalogs.catalog import is_parameter
 from proxy.model import OPERATION_SCOPE_PREFIX, AnyToken, Auth, ErrorKind, NotKnown, OneOf, Origin, Requirement
 from proxy.settings.values import Matching, Section, WholeNumber
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from proxy.links import MEDIA_SEGMENT
+from proxy.protocol.links import MEDIA_SEGMENT
 from proxy.settings.problems import KeyPath
 from proxy.settings.values import Address, parse_address
 from proxy.settings.vendor_schema import KINDS

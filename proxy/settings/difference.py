@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from proxy.catalog import Catalog
-from proxy.catalog_diff import Change, compare
+from proxy.catalogs.catalog import Catalog
+from proxy.catalogs.diff import Change, compare
 from proxy.model import AnyToken, NotKnown, Operation
 from proxy.settings.entries import Entries
 from proxy.settings.load import Loaded

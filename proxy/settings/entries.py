@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 from proxy.settings.expand import MASK
 from proxy.settings.problems import KeyPath
 from proxy.settings.values import Address, Origin, Section

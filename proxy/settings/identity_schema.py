@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
-from proxy.clients import ALGORITHMS, Algorithm
+from proxy.identity.clients import ALGORITHMS, Algorithm
 from proxy.settings.values import Address, PathField, SanField, Section, Sha256Field, ShortText
 
 

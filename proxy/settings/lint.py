@@ -11,13 +11,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from proxy.catalog import is_parameter
+from proxy.catalogs.catalog import is_parameter
 from proxy.model import OneOf
+from proxy.protocol.targets import BadTarget, parse_target
 from proxy.settings.catalog_build import CatalogSource
 from proxy.settings.catalog_schema import CatalogFile, OperationRow
 from proxy.settings.load import load_catalog
 from proxy.settings.problems import KeyPath, Position, Problem, Problems, dotted
-from proxy.targets import BadTarget, parse_target
 
 PLACEHOLDERS: Final = frozenset({"scope", "scopes", "alternatives", "operation", "user", "resource", "path", "method", "message"})
 """What a refusal template can say, besides names that begin with `timestamp`."""

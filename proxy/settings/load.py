@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 from proxy.settings.allowing import allow_findings
 from proxy.settings.catalog_build import MAX_CATALOG_BYTES, CatalogSource, read_catalog
 from proxy.settings.checks import EACH, Finding, cross_checks, not_served, without

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
+from proxy.evidence.scoring import SCORES
 from proxy.model import Mode, Objection, Reason, Source
-from proxy.scoring import SCORES
 from proxy.settings.schema import Settings
 from proxy.telemetry.exchange import Actual, CacheResult, Decision, Outcome, Predicted, ResponseKind
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from proxy.certificates import CertificateError, Pair, ServerTls, UpstreamTls, load_authorities, load_pair
 from proxy.credentials import Secret
 from proxy.settings.checks import Finding
 from proxy.settings.problems import KeyPath
 from proxy.settings.schema import TlsSettings
 from proxy.settings.vendor_schema import VendorSettings
+from proxy.tls.certificates import CertificateError, Pair, ServerTls, UpstreamTls, load_authorities, load_pair
 
 TRAFFIC: Final = "traffic"
 ADMIN: Final = "admin"

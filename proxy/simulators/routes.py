@@ -1,6 +1,6 @@
 """Which operation a request means and which scopes it needs, decided the vendor's way.
 
-Written apart from `proxy/catalog.py` and `proxy/prediction.py` on purpose: a test that compares our verdict with a
+Written apart from `proxy/catalogs/catalog.py` and `proxy/prediction.py` on purpose: a test that compares our verdict with a
 simulator's must not compare one piece of code with itself.
 """
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import orjson
 
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 
 
 def knowledge_basis(kind: str, catalog: Catalog, grants: Iterable[Mapping[str, object]]) -> str:

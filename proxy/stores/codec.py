@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from proxy.grants import NEVER, Knowledge, LackRecord
-from proxy.memory import UserRecord
+from proxy.knowledge.memory import UserRecord
 from proxy.model import Grants, Lack, RefusalTemplate, Source
 
 VERSION: Final = 1

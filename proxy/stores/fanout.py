@@ -8,7 +8,7 @@ from typing import Protocol
 
 from proxy.credentials import Fingerprint
 from proxy.grants import GrantStore, Knowledge, Observer
-from proxy.memory import MemoryObserver, UserRecord, VendorMemory
+from proxy.knowledge.memory import MemoryObserver, UserRecord, VendorMemory
 from proxy.model import RefusalTemplate
 
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from proxy.grants import Knowledge
-from proxy.memory import UserRecord
+from proxy.knowledge.memory import UserRecord
 from proxy.model import Grants, RefusalTemplate
 from proxy.stores import codec
 from proxy.stores.codec import CodecError

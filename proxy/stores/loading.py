@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from proxy.credentials import Fingerprint
 from proxy.grants import GrantStore, Knowledge
-from proxy.memory import UserRecord, VendorMemory
+from proxy.knowledge.memory import UserRecord, VendorMemory
+from proxy.knowledge.sharing import Sharing
 from proxy.model import Grants, RefusalTemplate
-from proxy.sharing import Sharing
 from proxy.stores import codec
 from proxy.stores.keys import Keys
 from proxy.stores.pending import GRANT, OF_EVIDENCE, SHAPE, TIE, Place, Value

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.grants import GrantStore
-from proxy.memory import VendorMemory
+from proxy.knowledge.memory import VendorMemory
 from proxy.stores.items import Instant
 from proxy.stores.keys import Keys
 from proxy.stores.redis_wire import Command, Endpoint, Reply, StoreError, Wire

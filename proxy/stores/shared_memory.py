@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 from proxy.credentials import Fingerprint
 from proxy.grants import NEVER, GrantStore, Knowledge
-from proxy.memory import UserRecord, VendorMemory
+from proxy.knowledge.memory import UserRecord, VendorMemory
+from proxy.knowledge.sharing import Sharing
 from proxy.model import Grants, RefusalTemplate
-from proxy.sharing import Sharing
 from proxy.stores.items import Buried, Instant, Item, Known, Shape, Tied, User, encode_item
 from proxy.stores.keys import Keys
 from proxy.stores.shared_names import MAX_LIFE_S, Namespace

@@ -7,7 +7,7 @@ from functools import partial
 
 from proxy.credentials import Fingerprint
 from proxy.grants import NEVER, Knowledge
-from proxy.memory import UserRecord
+from proxy.knowledge.memory import UserRecord
 from proxy.model import RefusalTemplate
 from proxy.stores import codec
 from proxy.stores.keys import Keys
@@ -73,7 +73,7 @@ class Watcher:
 
 
 class EvidenceSink:
-    """Where one ledger's rows go: the `Sink` of `proxy/evidence.py`."""
+    """Where one ledger's rows go: the `Sink` of `proxy/evidence/ledger.py`."""
 
     def __init__(self, kind: str, pending: Pending, keys: Keys, wake: Callable[[], None]) -> None:
         if kind not in OF_EVIDENCE:

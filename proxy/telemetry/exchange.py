@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from proxy.grants import Knowledge
 from proxy.model import NO_RESOURCES, Prediction, Resources
 from proxy.model import Operation as CatalogRow
-from proxy.trace_context import NO_TRACE, Trace
+from proxy.protocol.trace_context import NO_TRACE, Trace
 
 
 class Decision(StrEnum):

@@ -25,10 +25,10 @@ from requests.adapters import HTTPAdapter
 
 from proxy import __version__
 from proxy.credentials import Secret
+from proxy.protocol.trace_context import SAMPLED
 from proxy.telemetry.exchange import Exchange, Repetition
 from proxy.telemetry.labels import Reading
 from proxy.telemetry.spans import Attributes, Span, count_of, spans_of, spans_reading
-from proxy.trace_context import SAMPLED
 
 BATCH: Final = 512
 """Most requests whose spans are sent in one piece."""

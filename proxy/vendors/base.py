@@ -1,6 +1,6 @@
 """The questions every vendor answers. One module per vendor answers them; nothing else in the house knows a vendor.
 
-Pure: a vendor has no state and does no I/O. What it learns it returns as facts (`proxy/learning.py` applies them).
+Pure: a vendor has no state and does no I/O. What it learns it returns as facts (`proxy/knowledge/learning.py` applies them).
 """
 # ruff: noqa: ARG002 - a default answer need not look at what it is shown
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
-from proxy.catalog import Catalog, Match
+from proxy.catalogs.catalog import Catalog, Match
 from proxy.credentials import Secret
 from proxy.model import (
     NO_RESOURCES,
@@ -27,10 +27,10 @@ from proxy.model import (
     Unbounded,
 )
 from proxy.prediction import WHOLE_RESOURCE
-from proxy.rate_budget import RateFields
-from proxy.targets import Target
+from proxy.protocol.targets import Target
 from proxy.telemetry.exchange import ResponseKind
 from proxy.vendors.advice import OWN_RULES, own_rule_steps, unknown_scope_steps
+from proxy.vendors.rate_budget import RateFields
 
 # --- facts: what an exchange taught -----------------------------------------------------------------------
 

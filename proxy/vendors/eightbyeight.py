@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import ClassVar, Final
 
-from proxy.catalog import Match
+from proxy.catalogs.catalog import Match
 from proxy.model import OPERATION_SCOPE_PREFIX, Grants, Lack, Named, NotKnown, RefusalTemplate, Source, TokenEndpoint, Unbounded
 from proxy.prediction import WHOLE_RESOURCE
-from proxy.targets import Target
+from proxy.protocol.targets import Target
 from proxy.telemetry.exchange import ResponseKind
 from proxy.vendors.base import (
     EVERY_BODY,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import unquote_plus
 
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 from proxy.credentials import Secret
 from proxy.model import NOTHING_KNOWN, Grants, Source, TokenEndpoint
 from proxy.vendors.base import Issued, Seen

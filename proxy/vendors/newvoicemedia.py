@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar, Final
 
-from proxy.catalog import Match
+from proxy.catalogs.catalog import Match
 from proxy.credentials import Secret
 from proxy.model import Auth, Lack, OneOf, Operation, RefusalTemplate, TokenEndpoint
-from proxy.targets import Target
+from proxy.protocol.targets import Target
 from proxy.telemetry.exchange import ResponseKind
 from proxy.vendors.base import (
     EVERY_BODY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 from proxy.vendors.base import Vendor
 from proxy.vendors.eightbyeight import EightByEight
 from proxy.vendors.generic import Generic

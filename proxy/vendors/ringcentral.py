@@ -11,11 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
-from proxy.catalog import Match
+from proxy.catalogs.catalog import Match
 from proxy.credentials import Secret
 from proxy.model import Grants, Lack, RefusalTemplate, Source, TokenEndpoint, TokenPlace
-from proxy.rate_budget import RateFields
-from proxy.targets import Target
+from proxy.protocol.targets import Target
 from proxy.telemetry.exchange import ResponseKind
 from proxy.vendors.base import (
     EVERY_BODY,
@@ -36,6 +35,7 @@ from proxy.vendors.base import (
 )
 from proxy.vendors.forms import as_seconds, as_secret, as_text, read_form, read_object, scope_names
 from proxy.vendors.logins import endpoint_at, read_issue, read_login, told_scopes, with_scopes
+from proxy.vendors.rate_budget import RateFields
 
 TOKEN_ENDPOINTS: Final = (TokenEndpoint("/restapi/oauth/token"),)
 SESSION_INFO_PATH: Final = "/restapi/oauth/session-info"

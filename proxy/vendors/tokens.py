@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 from proxy.credentials import Secret
 from proxy.model import Grants, Source
 from proxy.vendors.base import Issued

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from proxy import errors
-from proxy.rate_budget import RateBudget
 from proxy.telemetry.labels import Reading, Together, Values
+from proxy.vendors.rate_budget import RateBudget
 from proxy.wire.limits import Limits, Timeouts
 
 if TYPE_CHECKING:

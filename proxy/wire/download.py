@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from proxy.response_headers import ResponseHead
-from proxy.ruling import Ruling
+from proxy.decision.ruling import Ruling
+from proxy.protocol.response_headers import ResponseHead
 from proxy.wire.heads import CHUNKED, CLOSE, KEEP_ALIVE, LAST_CHUNK, chunk, informational_head, length_field, response_head
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, cast
 import httptools
 
 from proxy import errors
-from proxy.clients import NO_PEER
-from proxy.headers import RequestHead, hop_fault, read_request, renew
+from proxy.identity.clients import NO_PEER
+from proxy.protocol.headers import RequestHead, hop_fault, read_request, renew
 from proxy.wire.limits import DRAINING_IDLE_S, HALF_CLOSED_S, LINGER_S, MAX_CODING_BYTES, MAX_CODING_SHARE, WRITE_HIGH_WATER, Limits
 from proxy.wire.sockets import Probe, is_reset, peer_of, reset_on_close
 from proxy.wire.turn import Turn

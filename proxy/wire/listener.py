@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from proxy import errors
 from proxy.errors import Fault
-from proxy.handshakes import Handshakes, Secured
+from proxy.tls.handshakes import Handshakes, Secured
 from proxy.wire.channel import Channel
 from proxy.wire.downstream import ClientConnection
 from proxy.wire.limits import SURPLUS_CONNECTIONS

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from proxy import errors
-from proxy.breaker import Breaker
-from proxy.certificates import LiveContext
 from proxy.errors import Fault
-from proxy.response_headers import ResponseReader
+from proxy.protocol.response_headers import ResponseReader
+from proxy.tls.certificates import LiveContext
+from proxy.wire.breaker import Breaker
 from proxy.wire.dialling import Resolver, connect_first, is_address
 from proxy.wire.limits import Limits, Timeouts
 from proxy.wire.upstream import UpstreamConnection

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from proxy.bodies import decode_body, encode_body, is_decodable
-from proxy.links import Links, as_changed, as_known, is_json, may_change
-from proxy.response_headers import ResponseHead
-from proxy.ruling import Ruling
+from proxy.decision.ruling import Ruling
+from proxy.protocol.bodies import decode_body, encode_body, is_decodable
+from proxy.protocol.links import Links, as_changed, as_known, is_json, may_change
+from proxy.protocol.response_headers import ResponseHead
 from proxy.telemetry.labels import Reading
 
 REWRITTEN: Final = "rewritten"

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from proxy.closing import Closer
-from proxy.gate import Gate
+from proxy.decision.closing import Closer
+from proxy.decision.gate import Gate
 from proxy.wire.channel import Channel
 from proxy.wire.limits import Limits
 from proxy.wire.rewriting import Rewrites

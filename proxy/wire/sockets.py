@@ -10,7 +10,7 @@ import struct
 import time
 from typing import Any, Final
 
-from proxy.clients import NO_NAMES, NO_PEER, Peer, certificate_names
+from proxy.identity.clients import NO_NAMES, NO_PEER, Peer, certificate_names
 
 _LINGER_OFF: Final = struct.pack("ii", 1, 0)
 

@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from proxy import errors
-from proxy.closing import Result
+from proxy.decision.closing import Result
+from proxy.decision.ruling import LocalAnswer, Ruling
 from proxy.errors import Fault
-from proxy.headers import block_for
-from proxy.ruling import LocalAnswer, Ruling
+from proxy.protocol.headers import block_for
 from proxy.wire.download import Download
 from proxy.wire.heads import CLOSE, KEEP_ALIVE, LAST_CHUNK, chunk, local_head, request_head
 from proxy.wire.limits import DRAIN_BYTES

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from proxy import errors
-from proxy.response_headers import ResponseHead
+from proxy.protocol.response_headers import ResponseHead
 from proxy.wire.heads import has_no_body
 from proxy.wire.limits import MAX_CODING_BYTES, MAX_CODING_SHARE, MAX_INFORMATIONAL, WRITE_HIGH_WATER
 from proxy.wire.sockets import Probe, is_whole_end, reset_on_close

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from proxy.credentials import Fingerprint, Fingerprinter
-from proxy.gate import Clocks
+from proxy.decision.gate import Clocks
 from proxy.grants import GrantStore, Knowledge
-from proxy.learning import Learner, Moment, proven_by
-from proxy.memory import VendorMemory
+from proxy.knowledge.learning import Learner, Moment, proven_by
+from proxy.knowledge.memory import VendorMemory
 from proxy.model import Deny, Prediction, Resources, Source
 from proxy.vendors.base import Fact, Issued
 from proxy.workers.journal import Journal

@@ -14,9 +14,9 @@ from typing import Final
 
 from proxy.credentials import Fingerprint
 from proxy.grants import GrantStore, Knowledge
-from proxy.memory import UserRecord, VendorMemory
+from proxy.knowledge.memory import UserRecord, VendorMemory
+from proxy.knowledge.sharing import Sharing
 from proxy.model import Grants, RefusalTemplate
-from proxy.sharing import Sharing
 from proxy.stores import codec
 from proxy.vendors.base import ShapeSeen
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from proxy.errors import Fault
-from proxy.handshakes import Handshakes, Secured
+from proxy.tls.handshakes import Handshakes, Secured
 from proxy.wire.downstream import ClientConnection
 from proxy.wire.listener import Listener
 from proxy.wire.service import Service

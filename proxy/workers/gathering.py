@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from proxy.usage import UsageLedger
-from proxy.usage_rows import decode_row
+from proxy.evidence.usage import UsageLedger
+from proxy.evidence.usage_rows import decode_row
 
 USAGE: Final = "usage"
 """The name of the records."""
 
 
 class UsageTeller:
-    """Where a worker's ledger puts its rows: the `Sink` of `proxy/evidence.py`. `send` says whether a record was sent."""
+    """Where a worker's ledger puts its rows: the `Sink` of `proxy/evidence/ledger.py`. `send` says whether a record was sent."""
 
     def __init__(self, ledger: UsageLedger, send: Callable[[str, bytes], bool]) -> None:
         self._ledger = ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from proxy.proposals import Proposals, decode
+from proxy.evidence.proposals import Proposals, decode
 
 PROPOSAL: Final = "proposal"
 """The kind of records with what came to a proposal."""

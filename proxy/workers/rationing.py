@@ -8,8 +8,8 @@ from typing import Final
 import orjson
 
 from proxy.credentials import Fingerprint
-from proxy.discovery import Schedule
-from proxy.sampling import DenialSample
+from proxy.evidence.sampling import DenialSample
+from proxy.knowledge.discovery import Schedule
 from proxy.workers.changes import note
 from proxy.workers.spreading import Spreading
 

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from proxy.preparing import Prepared
+from proxy.composition.preparing import Prepared
 from proxy.settings import Copies, Disk, Loaded, Problem, Problems, collect
 from proxy.workers.frames import pack_number, pack_records, unpack_number, unpack_records
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import orjson
 
-from proxy.score_rows import FalseDenial, Row, decode, encode_demotion
-from proxy.scores import Scores
+from proxy.evidence.score_rows import FalseDenial, Row, decode, encode_demotion
+from proxy.evidence.scores import Scores
 from proxy.workers.changes import note
 from proxy.workers.spreading import Spreading
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from mmap import mmap
 from typing import Any, Final
 
-from proxy.activation import NOTHING, Inherited
 from proxy.app import StartError, listen_message, wants_text
 from proxy.credentials import Secret
+from proxy.process.activation import NOTHING, Inherited
 from proxy.settings import LimitSettings, Loaded
 from proxy.stores.basis import knowledge_basis
 from proxy.workers.board import Board

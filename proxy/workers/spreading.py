@@ -12,11 +12,11 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import chain
 from typing import Final, cast
 
-from proxy.compose import Knowledge
+from proxy.composition.compose import Knowledge
 from proxy.credentials import Fingerprint
 from proxy.grants import NOBODY, GrantStore
 from proxy.grants import Knowledge as TokenKnowledge
-from proxy.memory import UserRecord, VendorMemory
+from proxy.knowledge.memory import UserRecord, VendorMemory
 from proxy.model import RefusalTemplate
 from proxy.stores.fanout import Fanout, KnowledgeObserver
 from proxy.telemetry.labels import Reading

@@ -10,22 +10,22 @@ from typing import Final
 from proxy.admin.backend import KnownToken, ReadyCheck
 from proxy.admin.backend import Readiness as Health
 from proxy.admin.decisions import Decisions, Members
-from proxy.admin_backend import ProxyBackend
 from proxy.app import App, StartError
-from proxy.carrying import Carried
-from proxy.clocks import SystemClocks
-from proxy.compose import Knowledge
+from proxy.composition.admin_backend import ProxyBackend
+from proxy.composition.carrying import Carried
+from proxy.composition.compose import Knowledge
+from proxy.composition.preparing import give_up
+from proxy.composition.scorekeeping import Readiness
 from proxy.credentials import Fingerprint, Secret
-from proxy.gate import Clocks
-from proxy.preparing import give_up
-from proxy.scorekeeping import Readiness
-from proxy.scores import Scores
+from proxy.decision.gate import Clocks
+from proxy.evidence.scores import Scores
+from proxy.evidence.usage_rows import decode_row
+from proxy.process.clocks import SystemClocks
 from proxy.settings import Disk, Loaded, Problems
 from proxy.telemetry.exposition import Exposition, process_collectors
 from proxy.telemetry.labels import Reading
 from proxy.telemetry.metrics import Metrics, Snapshot
 from proxy.telemetry.recent import Filter
-from proxy.usage_rows import decode_row
 from proxy.wire.listener import Listener
 from proxy.wire.service import Service
 from proxy.workers.asked import LOOK, METRICS, SAVE, ask_decision, ask_decisions, merge_decisions

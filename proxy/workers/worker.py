@@ -10,12 +10,12 @@ from functools import partial
 from typing import Final
 
 from proxy.app import App, StartError
-from proxy.carrying import Carried
-from proxy.clocks import SystemClocks
-from proxy.compose import Parts
+from proxy.composition.carrying import Carried
+from proxy.composition.compose import Parts
+from proxy.composition.preparing import Prepared, give_up
 from proxy.credentials import Secret
-from proxy.discovering import Discoveries
-from proxy.preparing import Prepared, give_up
+from proxy.knowledge.discovering import Discoveries
+from proxy.process.clocks import SystemClocks
 from proxy.settings import Loaded, Problems, Settings
 from proxy.telemetry.labels import Reading
 from proxy.wire.listener import Listener

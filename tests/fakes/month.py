@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from proxy.catalog import Catalog, compile_catalog
+from proxy.catalogs.catalog import Catalog, compile_catalog
 from proxy.grants import NEVER, Knowledge
 from proxy.model import AnyToken, Auth, Grants, Named, NotKnown, OneOf, Operation, ResourceRule, ScopeInfo, Source
 from proxy.reports.grouping import VendorFacts

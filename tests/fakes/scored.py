@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from proxy.catalog import Catalog, compile_catalog
+from proxy.catalogs.catalog import Catalog, compile_catalog
+from proxy.evidence.score_rows import FalseDenial
+from proxy.evidence.scores import Rules, Scores
+from proxy.evidence.scoring import Score
 from proxy.grants import NEVER, Knowledge
 from proxy.model import Deny, Grants, Indeterminate, OneOf, Operation, Permit, Prediction, ResourceRule, Source
-from proxy.score_rows import FalseDenial
-from proxy.scores import Rules, Scores
-from proxy.scoring import Score
 from proxy.telemetry.exchange import Actual, CacheResult, Decision, Exchange, Outcome, Predicted, ResponseKind
 
 START = 1_795_000_000.0

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import httptools
 
-from proxy.breaker import Breaker, BreakerRules
 from proxy.telemetry.exchange import Exchange
+from proxy.wire.breaker import Breaker, BreakerRules
 from proxy.wire.channel import Channel
 from proxy.wire.downstream import ClientConnection
 from proxy.wire.limits import Limits, Timeouts

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from proxy.app import App, StartError
-from proxy.issuer_keys import IssuerKeys, Source
+from proxy.identity.issuer_keys import IssuerKeys, Source
 from proxy.settings import Loaded, Problems, parse_settings
 from proxy.simulators import RingCentralSimulator
 from tests.fakes.issuer import AUDIENCE, NAME, Issuer

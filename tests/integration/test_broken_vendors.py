@@ -14,17 +14,17 @@ import aiohttp
 import pytest
 
 from proxy.app import App
-from proxy.closing import Closer
-from proxy.compose import Knowledge, Parts, build_service
+from proxy.composition.compose import Knowledge, Parts, build_service
 from proxy.credentials import Fingerprinter, Secret
-from proxy.gate import Gate
-from proxy.identifiers import IdMaker
-from proxy.ruling import Mount
+from proxy.decision.closing import Closer
+from proxy.decision.gate import Gate
+from proxy.decision.ruling import Mount
+from proxy.protocol.identifiers import IdMaker
+from proxy.protocol.trace_context import Traces
 from proxy.simulators import RingCentralSimulator
 from proxy.simulators.ringcentral import JWT_GRANT
 from proxy.telemetry.decision_log import JsonLines, TextLines
 from proxy.telemetry.exchange import Exchange
-from proxy.trace_context import Traces
 from proxy.wire.listener import Listener
 from tests.integration.canary import ASSERTION, QUERY, SECRET, STRAY_TOKEN, MarkedMint, Written, found_in, marked_vendors
 from tests.integration.house import HandClocks, basic, configuration

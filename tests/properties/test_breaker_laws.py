@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.breaker import PROBE_S, Breaker, BreakerRules, State
+from proxy.wire.breaker import PROBE_S, Breaker, BreakerRules, State
 
 TICKETS = ("a", "b", "c")
 events = st.lists(

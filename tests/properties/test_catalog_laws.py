@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.catalog import Catalog, CatalogError, Match, compile_catalog, fold, implied_by, is_parameter
+from proxy.catalogs.catalog import Catalog, CatalogError, Match, compile_catalog, fold, implied_by, is_parameter
 from proxy.model import Operation, ScopeInfo
 from tests import strategies as some
 

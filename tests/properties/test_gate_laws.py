@@ -9,14 +9,14 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.clients import Client
-from proxy.closing import Result
 from proxy.credentials import Secret
+from proxy.decision.closing import Result
+from proxy.decision.ruling import Ruling
 from proxy.grants import Knowledge
-from proxy.headers import RequestHead
+from proxy.identity.clients import Client
 from proxy.model import Grants, Lack, Mode, OnUnknown
-from proxy.policy import Rules
-from proxy.ruling import Ruling
+from proxy.policy.rules import Rules
+from proxy.protocol.headers import RequestHead
 from proxy.telemetry.exchange import Exchange
 from proxy.vendors.base import Lacks
 from proxy.vendors.registry import make_vendor

@@ -8,8 +8,8 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.least_privilege import Demand, smallest_sets
-from proxy.usage_rows import Right
+from proxy.analysis.least_privilege import Demand, smallest_sets
+from proxy.evidence.usage_rows import Right
 
 RIGHTS: list[Right] = [(name, "") for name in "ABCDEFG"]
 ALTERNATIVE = st.frozensets(st.sampled_from(RIGHTS), min_size=1, max_size=3)

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.links import Home, Links
-from proxy.targets import BadTarget, parse_target
+from proxy.protocol.links import Home, Links
+from proxy.protocol.targets import BadTarget, parse_target
 
 LINKS = Links(
     [Home("https", "platform.example.com", 443, "/rc"), Home("http", "media.example.com", 81, "/rc/scopegate-media")], "https://proxy.test"

@@ -7,11 +7,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.decision.locator import Located, Locator
+from proxy.decision.ruling import Mount
 from proxy.errors import Fault
-from proxy.headers import RequestHead
-from proxy.locator import Located, Locator
-from proxy.ruling import Mount
-from proxy.targets import BadTarget, Target, parse_target
+from proxy.protocol.headers import RequestHead
+from proxy.protocol.targets import BadTarget, Target, parse_target
 from tests.gates import House, make_head, plans
 from tests.strategies import raw_targets
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.allowance import Allowance, AllowRule
-from proxy.catalog import Catalog, compile_catalog
-from proxy.clients import Client
+from proxy.catalogs.catalog import Catalog, compile_catalog
+from proxy.identity.clients import Client
 from proxy.model import NO_RESOURCES, Deny, Grants, OnUnknown, Operation
-from proxy.policy import ALLOWED, Allowed, NotAllowed, Rules, Verdict, Within, allows, settle
+from proxy.policy.allowance import Allowance, AllowRule
+from proxy.policy.routes import RoutePattern, one_path, parse_pattern, template
+from proxy.policy.rules import ALLOWED, Allowed, NotAllowed, Rules, Verdict, Within, allows, settle
 from proxy.prediction import predict
-from proxy.routes import RoutePattern, one_path, parse_pattern, template
 from tests.strategies import (
     METHODS,
     SCOPES,

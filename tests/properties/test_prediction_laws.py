@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from proxy.catalog import implied_by
+from proxy.catalogs.catalog import implied_by
 from proxy.model import (
     NO_RESOURCES,
     NOTHING_KNOWN,

@@ -11,7 +11,7 @@ from itertools import chain, combinations, product
 
 from hypothesis import assume, given
 
-from proxy.catalog import implied_by
+from proxy.catalogs.catalog import implied_by
 from proxy.model import Deny, Grants, Holding, Indeterminate, Named, OneOf, Operation, Permit, Resources, ScopeInfo
 from proxy.prediction import WHOLE_RESOURCE, holding, predict
 from tests import strategies as some

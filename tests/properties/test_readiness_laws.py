@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.readiness import Window, false_denial_bound, readiness_report
-from proxy.scoring import SCORES, Score
+from proxy.analysis.readiness import Window, false_denial_bound, readiness_report
+from proxy.evidence.scoring import SCORES, Score
 from tests.fakes.scored import START, Book
 
 Call = tuple[Score, str, str]

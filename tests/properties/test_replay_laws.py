@@ -8,13 +8,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.clients import Client
-from proxy.closing import Result
+from proxy.analysis.recordings import Recorded, Recording, Skipped
+from proxy.analysis.replaying import Rulebook, Tally, VendorRules, replay
 from proxy.credentials import Secret
+from proxy.decision.closing import Result
+from proxy.identity.clients import Client
 from proxy.model import Mode
-from proxy.policy import Rules
-from proxy.recordings import Recorded, Recording, Skipped
-from proxy.replaying import Rulebook, Tally, VendorRules, replay
+from proxy.policy.rules import Rules
 from proxy.telemetry.decision_log import decision_log
 from proxy.telemetry.exchange import Decision, Exchange
 from tests.gates import House, MountPlan, read_head

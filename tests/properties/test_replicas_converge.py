@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from proxy.credentials import Secret
 from proxy.grants import GrantStore, Knowledge, LackRecord
-from proxy.memory import VendorMemory
+from proxy.knowledge.memory import VendorMemory
 from proxy.model import Grants, Lack, Source
 from proxy.stores.fanout import listen
 from proxy.stores.items import Instant

@@ -7,7 +7,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.response_headers import ResponseHead, read_response
+from proxy.protocol.response_headers import ResponseHead, read_response
 
 DROPPED = {
     b"keep-alive", b"proxy-connection", b"te", b"trailer", b"proxy-authorization", b"proxy-authenticate", b"http2-settings", b"upgrade",

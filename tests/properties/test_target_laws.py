@@ -10,9 +10,9 @@ from urllib.parse import quote, quote_plus, unquote
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from proxy.catalog import compile_catalog
+from proxy.catalogs.catalog import compile_catalog
 from proxy.model import AnyToken, Operation
-from proxy.targets import BadTarget, Target, parse_target, query_values
+from proxy.protocol.targets import BadTarget, Target, parse_target, query_values
 from tests import strategies as some
 
 INVISIBLE = re.compile(

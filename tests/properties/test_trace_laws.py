@@ -8,8 +8,8 @@ from random import Random
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from proxy.headers import RequestHead, read_request, renew
-from proxy.trace_context import Traces, read_traced
+from proxy.protocol.headers import RequestHead, read_request, renew
+from proxy.protocol.trace_context import Traces, read_traced
 
 HEX = "0123456789abcdef"
 OWN = re.compile(

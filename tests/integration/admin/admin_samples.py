@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from proxy.admin.backend import KnownToken, KnownUser, Question, Readiness, ReadyCheck, Unanswerable
-from proxy.catalog import Catalog, compile_catalog
+from proxy.catalogs.catalog import Catalog, compile_catalog
 from proxy.credentials import Fingerprint
 from proxy.grants import GrantStore, Knowledge, LackRecord
 from proxy.model import AnyToken, Deny, Grants, Lack, NotKnown, OneOf, Operation, Permit, ScopeInfo, Source

@@ -12,8 +12,8 @@ from typing import Final
 import pytest
 
 from proxy.app import App, StartError
+from proxy.decision.ruling import LocalAnswer, Ruling
 from proxy.gateways.deciding import Denials
-from proxy.ruling import LocalAnswer, Ruling
 from proxy.settings import Problems, parse_settings, with_overrides
 from proxy.simulators import RingCentralSimulator
 from tests.integration.house import House, configuration, open_house

@@ -21,7 +21,7 @@ from proxy.app import App
 from proxy.cli.demo_world import World
 from proxy.cli.tour import run_steps
 from proxy.cli.tour_steps import STEPS, Step
-from proxy.reloading import Reloader, Result
+from proxy.composition.reloading import Reloader, Result
 from proxy.settings import Disk, Loaded, builtin_config_directory
 from proxy.simulators import EightByEightSimulator, NewVoiceMediaSimulator, RingCentralSimulator, Simulator
 from proxy.simulators.messages import json_reply

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from proxy.app import App
-from proxy.reloading import Reloader, Result
+from proxy.composition.reloading import Reloader, Result
 from proxy.settings import Disk, Loaded, load_settings
 from tests.fakes.client import RawClient, connect
 from tests.fakes.messages import Message

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from proxy.reloading import Result
+from proxy.composition.reloading import Result
 from tests.fakes.running import CATALOG
 from tests.fakes.waiting import eventually
 from tests.integration.reload.site import DENIED, Site, ask, log_in, open_site, told

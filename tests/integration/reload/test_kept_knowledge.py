@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from proxy.reloading import Result
+from proxy.composition.reloading import Result
 from tests.fakes.authority import Authority
 from tests.fakes.client import connect
 from tests.fakes.running import CATALOG

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from proxy.reloading import Result
+from proxy.composition.reloading import Result
 from tests.fakes.issuer import Issuer
 from tests.fakes.origin import OK, Wire
 from tests.fakes.running import CATALOG

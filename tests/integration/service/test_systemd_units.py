@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 import yaml
 
-from proxy.activation import ADMIN, TRAFFIC
+from proxy.process.activation import ADMIN, TRAFFIC
 from tests.fakes.authority import Authority
 from tests.fakes.service_manager import listening_manager
 from tests.integration.cli.conftest import SlowVendor

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from itertools import count
 
-from proxy.clocks import SystemClocks
-from proxy.compose import Knowledge
+from proxy.composition.compose import Knowledge
+from proxy.composition.joining import join, make_link
 from proxy.grants import Knowledge as TokenKnowledge
-from proxy.joining import join, make_link
 from proxy.model import Grants, Source
+from proxy.process.clocks import SystemClocks
 from proxy.simulators import RingCentralSimulator
 from tests.fakes.valkey import Valkey
 from tests.fakes.waiting import eventually

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from proxy.credentials import Secret
 from proxy.grants import GrantStore, Knowledge, LackRecord
-from proxy.memory import VendorMemory
+from proxy.knowledge.memory import VendorMemory
 from proxy.model import Grants, Lack, RefusalTemplate, Source
 from proxy.stores.embedded import EmbeddedStore, StoreOptions
 from proxy.stores.keys import KeyFile, Keys

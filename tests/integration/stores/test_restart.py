@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from proxy.app import App, StartError
-from proxy.compose import Knowledge
-from proxy.keeping import make_store, take_over
+from proxy.composition.compose import Knowledge
+from proxy.composition.keeping import make_store, take_over
 from proxy.simulators import EightByEightSimulator, RingCentralSimulator
 from proxy.simulators import eightbyeight as eight
 from proxy.simulators.ringcentral import JWT_GRANT

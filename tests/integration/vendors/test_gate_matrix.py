@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from proxy.closing import Result
-from proxy.compose import Knowledge, Parts, build_service
+from proxy.composition.compose import Knowledge, Parts, build_service
 from proxy.credentials import Fingerprinter, Secret
-from proxy.gate import Gate
-from proxy.headers import RequestHead, read_request
-from proxy.identifiers import IdMaker
+from proxy.decision.closing import Result
+from proxy.decision.gate import Gate
+from proxy.protocol.headers import RequestHead, read_request
+from proxy.protocol.identifiers import IdMaker
 from proxy.wire.service import Service
 from tests.integration.house import HandClocks, configuration
 from tests.integration.vendors import oracle

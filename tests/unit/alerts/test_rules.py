@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from proxy.closing import LEARNING_ERROR
+from proxy.decision.closing import LEARNING_ERROR
+from proxy.decision.judge import PREDICTION_ERROR
 from proxy.errors import ALL_REASONS
-from proxy.judge import PREDICTION_ERROR
 from tests.unit.alerts.rules import (
     ALERTS,
     FOLDER,

@@ -15,17 +15,19 @@ import click
 import pytest
 import yaml
 
-from proxy import errors, targets
+from proxy import errors
 from proxy.admin import guard
-from proxy.answers import problem_answer
 from proxy.cli.main import scopegate
-from proxy.closing import LEARNING_ERROR
 from proxy.credentials import Secret
-from proxy.headers import RequestHead, read_request
-from proxy.judge import PREDICTION_ERROR
+from proxy.decision.answers import problem_answer
+from proxy.decision.closing import LEARNING_ERROR
+from proxy.decision.judge import PREDICTION_ERROR
+from proxy.decision.ruling import Ruling
 from proxy.model import Reason, Source
-from proxy.response_headers import read_response
-from proxy.ruling import Ruling
+from proxy.protocol import targets
+from proxy.protocol.headers import RequestHead, read_request
+from proxy.protocol.response_headers import read_response
+from proxy.protocol.targets import BadTarget, parse_target
 from proxy.settings import Loaded, Problems, parse_settings, read_catalog
 from proxy.settings.catalog_schema import (
     CatalogFile,
@@ -39,7 +41,6 @@ from proxy.settings.catalog_schema import (
     TokenPlaceRow,
 )
 from proxy.settings.values import Section
-from proxy.targets import BadTarget, parse_target
 from proxy.telemetry.decision_log import MAX_PATH, decision_log
 from proxy.telemetry.exchange import Actual, Decision, Exchange, Outcome, Predicted, ResponseKind
 from proxy.vendors.base import METHOD_OVERRIDE
@@ -152,7 +153,7 @@ def test_every_header_of_a_fault_is_described() -> None:
 
 
 def test_every_header_line_in_the_module_of_answers_is_described() -> None:
-    sources = [(ROOT / "proxy" / name).read_text(encoding="utf-8") for name in ("answers.py", "wire/heads.py")]
+    sources = [(ROOT / "proxy" / name).read_text(encoding="utf-8") for name in ("decision/answers.py", "wire/heads.py")]
     texts = [
         node.value
         for source in sources
@@ -165,7 +166,7 @@ def test_every_header_line_in_the_module_of_answers_is_described() -> None:
 
 
 def header_like_constants() -> Iterator[bytes]:
-    tree = ast.parse((ROOT / "proxy/headers.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "proxy/protocol/headers.py").read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, bytes) and re.fullmatch(rb"[a-z][a-z0-9-]+", node.value):
             yield node.value
@@ -376,9 +377,12 @@ def test_pages_name_no_machine_and_no_registry(page: Path) -> None:
 
 def test_the_import_layers_are_those_that_are_checked() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
-    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
-    described = [codes(row[1]) for row in rows(section(read("explanation/architecture.md"), "## How imports point"))]
-    assert described == [[module.strip() for module in layer.split("|")] for layer in layers]
+    whole, *rooms = [contract for contract in contracts if contract["type"] == "layers"]
+    layers, _, inside = section(read("explanation/architecture.md"), "## How imports point").partition("### Within a room")
+    assert [codes(row[1]) for row in rows(layers)] == [[f"proxy.{module}" for module in layer.split(" | ")] for layer in whole["layers"]]
+    assert {code(row[0]): [codes(layer) for layer in row[1].split("→")] for row in rows(inside)} == {
+        f"{room['containers'][0].replace('.', '/')}/": [layer.split(" | ") for layer in room["layers"]] for room in rooms
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

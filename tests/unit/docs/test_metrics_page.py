@@ -12,15 +12,16 @@ from aiohttp import ClientSession, TCPConnector
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from proxy.analysis.token_life import TokenLife
 from proxy.app import App
-from proxy.catalog import compile_catalog
+from proxy.catalogs.catalog import compile_catalog
 from proxy.credentials import Secret
+from proxy.evidence.scoring import Score
+from proxy.evidence.usage_rows import Granted, RowKind, UsageKey, UsageRow
 from proxy.grants import Knowledge
 from proxy.model import NOTHING_KNOWN, OneOf, Operation, Source
-from proxy.rate_budget import RateBudget
 from proxy.reports.grouping import VendorFacts
-from proxy.scope_use import ScopeUse
-from proxy.scoring import Score
+from proxy.reports.scope_use import ScopeUse
 from proxy.settings import Loaded, parse_settings
 from proxy.stores.keys import Keys
 from proxy.stores.redis_wire import Endpoint, Wire
@@ -30,8 +31,7 @@ from proxy.telemetry.exposition import render
 from proxy.telemetry.labels import KnownLabels, Reading, Values, VendorLabels
 from proxy.telemetry.metrics import Metrics
 from proxy.telemetry.spans import spans_reading
-from proxy.token_life import TokenLife
-from proxy.usage_rows import Granted, RowKind, UsageKey, UsageRow
+from proxy.vendors.rate_budget import RateBudget
 from proxy.vendors.ringcentral import RATE_FIELDS
 from proxy.wire.channel import Channel, budget_readings
 from proxy.wire.limits import Limits, Timeouts

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from proxy.evidence.usage import UsageLedger
 from proxy.reports.catalogue import FORMS, parse_since
 from proxy.reports.documents import DOCUMENTS
 from proxy.reports.grouping import Question
-from proxy.usage import UsageLedger
 from tests.fakes.month import BEGIN, DAY, END, FACTS, call, token
 
 NASTY = "<script>alert(1)</script>|`x`\"'&\x1b[31m\u202e"

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from proxy.evidence.usage import UsageLedger
 from proxy.reports.catalogue import FORMATS, FORMS
 from proxy.reports.documents import DOCUMENTS, has_unused
 from proxy.reports.grouping import Question
-from proxy.usage import UsageLedger
 from tests.fakes.month import BEGIN, DAY, END, FACTS, KNOWN_ANSWER, month
 
 

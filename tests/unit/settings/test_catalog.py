@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 from proxy.model import AnyToken, Auth, NotKnown, OneOf, Origin, RefusalPattern, RefusalTemplate, ResourceRule, TokenEndpoint, TokenPlace
 from proxy.settings import CatalogSource, Problems, read_catalog
 from tests.unit.settings.samples import CATALOG, catalog, catalog_problems

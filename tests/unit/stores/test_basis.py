@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from proxy.catalog import Catalog, compile_catalog
+from proxy.catalogs.catalog import Catalog, compile_catalog
 from proxy.model import AnyToken, NotKnown, OneOf, Operation, ScopeInfo
 from proxy.stores.basis import knowledge_basis
 from tests.unit.settings.samples import CATALOG

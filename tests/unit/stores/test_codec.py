@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.grants import NEVER, Knowledge, LackRecord
-from proxy.memory import UserRecord
+from proxy.knowledge.memory import UserRecord
 from proxy.model import Grants, Lack, RefusalTemplate, Source
 from proxy.stores.codec import (
     CodecError,

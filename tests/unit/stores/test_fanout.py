@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy.credentials import Fingerprint
 from proxy.grants import GrantStore, Knowledge
-from proxy.memory import UserRecord, VendorMemory
+from proxy.knowledge.memory import UserRecord, VendorMemory
 from proxy.model import NOTHING_KNOWN, RefusalTemplate, Source
 from proxy.stores.fanout import Fanout
 from proxy.vendors.base import ShapeSeen, UserAccess

@@ -10,11 +10,11 @@ import pytest
 
 from proxy.grants import Knowledge
 from proxy.model import Grants, Source
+from proxy.protocol.trace_context import NO_TRACE
 from proxy.telemetry import audit_records
 from proxy.telemetry.audit_records import Kind
 from proxy.telemetry.exchange import Actual, Decision, Exchange, Outcome, Predicted, ResponseKind
 from proxy.telemetry.ocsf import MAX_PATH, AuditLog, Events
-from proxy.trace_context import NO_TRACE
 from tests.unit.telemetry.ocsf_schema import problems
 from tests.unit.telemetry.support import BAD_REQUEST, DENIED, FORWARDED, but
 

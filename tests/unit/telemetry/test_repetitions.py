@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.credentials import Secret
+from proxy.evidence.proposals import Proposals
+from proxy.evidence.scores import Rules, Scores
+from proxy.evidence.scoring import Score
+from proxy.evidence.usage import UsageLedger
 from proxy.model import NO_RESOURCES
-from proxy.proposals import Proposals
-from proxy.scores import Rules, Scores
-from proxy.scoring import Score
+from proxy.protocol.trace_context import NO_TRACE, Trace
 from proxy.telemetry.decision_log import decision_log
 from proxy.telemetry.exchange import Exchange, Repetition, likeness
 from proxy.telemetry.recent import Recent
 from proxy.telemetry.recorders import Recorder, Recorders
-from proxy.trace_context import NO_TRACE, Trace
-from proxy.usage import UsageLedger
 from tests.fakes.scored import Book
 from tests.unit.telemetry.support import DENIED, FORWARDED, INFORMED, make_metrics, page_of
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
-from proxy.catalog import Catalog
+from proxy.catalogs.catalog import Catalog
 from proxy.model import Operation, Reason
-from proxy.targets import Target, parse_target
+from proxy.protocol.targets import Target, parse_target
 from proxy.vendors.base import Denial, Fact, Issued, Lacks, Seen, ShapeSeen, Vendor
 
 SAMPLES = Path(__file__).parents[2] / "samples"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.catalog import compile_catalog
+from proxy.catalogs.catalog import compile_catalog
 from proxy.credentials import Secret
 from proxy.model import ANYWHERE, Lack, Named, OneOf, Operation, RefusalTemplate, ResourceRule, Resources, Unbounded
 from proxy.telemetry.exchange import ResponseKind

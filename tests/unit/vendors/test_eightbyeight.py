@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.catalog import compile_catalog
+from proxy.catalogs.catalog import compile_catalog
 from proxy.model import (
     Deny,
     Grants,

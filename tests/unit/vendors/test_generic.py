@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.catalog import compile_catalog
+from proxy.catalogs.catalog import compile_catalog
 from proxy.credentials import Secret
 from proxy.model import (
     Grants,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.catalog import compile_catalog
+from proxy.catalogs.catalog import compile_catalog
 from proxy.vendors.registry import KINDS, UnknownKindError, make_vendor
 
 

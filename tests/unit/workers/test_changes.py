@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from proxy.credentials import FINGERPRINT_BYTES
 from proxy.grants import GrantStore, Knowledge
-from proxy.memory import UserRecord, VendorMemory
+from proxy.knowledge.memory import UserRecord, VendorMemory
 from proxy.model import Grants, RefusalTemplate, Source
 from proxy.vendors.base import ShapeSeen
 from proxy.workers.changes import KEPT, Change, Reader, RecordError, Writer, read_change

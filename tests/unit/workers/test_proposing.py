@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.evidence.proposals import Proposal, Proposals
 from proxy.model import Permit
-from proxy.proposals import Proposal, Proposals
 from proxy.workers.proposing import PROPOSAL, ProposalSender, take_proposal, take_unrecorded
 from tests.fakes.scored import START
-from tests.unit.test_proposals import ROW, answered, ledger
+from tests.unit.evidence.test_proposals import ROW, answered, ledger
 
 events = st.lists(st.tuples(st.sampled_from([0, 1]), st.sampled_from(["s", "t"]), st.integers(0, 500), st.booleans()), max_size=30)
 

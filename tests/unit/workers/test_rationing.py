@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.discovery import Schedule
-from proxy.sampling import DenialSample
+from proxy.evidence.sampling import DenialSample
+from proxy.knowledge.discovery import Schedule
 from proxy.workers.rationing import Rations
 from tests.gates import HandClock
 from tests.unit.workers.test_spreading import Process, processes

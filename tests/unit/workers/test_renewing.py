@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from proxy.preparing import Prepared
+from proxy.composition.preparing import Prepared
 from proxy.settings import Disk, Loaded, Problems, load_settings
 from proxy.workers.frames import pack_number
 from proxy.workers.renewing import READY, Renewal, ask_all, pack_files, question, unpack_files

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.compose import Knowledge
+from proxy.composition.compose import Knowledge
 from proxy.credentials import Fingerprinter, Secret
 from proxy.grants import Knowledge as TokenKnowledge
-from proxy.learning import Moment
+from proxy.knowledge.learning import Moment
 from proxy.model import ANYWHERE, Deny, Grants, Lack, OneOf, Operation, Source
 from proxy.stores.fanout import Fanout
 from proxy.vendors.base import Ended, Issued, Lacks

@@ -1,0 +1,1 @@
+"""TLS: `certificates` (contexts that follow their files) and `handshakes` (accepting, in time and counted)."""
