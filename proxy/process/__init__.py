@@ -1,1 +1,1 @@
-"""This process on its machine: `clocks`, loop and memory (`running`, `allocation`), service manager (`activation`, `service_manager`)."""
+"""This process on its machine: `clocks`, loop and memory (`running`), service manager (`activation`, `service_manager`)."""

@@ -7,8 +7,6 @@ import gc
 from collections.abc import Coroutine
 from typing import Final
 
-from proxy.process.allocation import keep_reads_on_the_heap
-
 _GC_THRESHOLD: Final = 50_000
 """Allocations between two looks for garbage: what a request makes is freed by counting references, so looking seldom is right."""
 
@@ -21,11 +19,7 @@ def settle_memory() -> None:
 
 
 def run(main: Coroutine[None, None, int]) -> int:
-    """Run `main` on uvloop, or on asyncio's own loop where uvloop is not installed (it is not for every platform).
-
-    For a process that serves and does nothing else: it is told how to take memory, too.
-    """
-    keep_reads_on_the_heap()
+    """Run `main` on uvloop, or on asyncio's own loop where uvloop is not installed (it is not for every platform)."""
     try:
         import uvloop  # noqa: PLC0415 - optional by design
     except ImportError:

@@ -1,1 +1,1 @@
-"""TLS: `certificates` (contexts that follow their files) and `handshakes` (accepting, in time and counted)."""
+"""TLS: `certificates` (contexts that follow their files), `secure_transport` (OpenSSL over a connection), `handshakes` (accepting)."""

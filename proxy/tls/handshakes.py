@@ -12,11 +12,12 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from proxy import errors
 from proxy.telemetry.labels import Reading, Values
 from proxy.tls.certificates import LiveContext
+from proxy.tls.secure_transport import SecureTransport, secured
 
 GOODBYE_S: Final = 2.0
 """How long a client may take to say goodbye on a connection that is closed."""
@@ -46,7 +47,7 @@ _UNTRUSTED: Final = (2, 18, 19, 20, 21)
 def result_of(error: BaseException) -> str:
     """Return how a handshake ended that raised `error`."""
     match error:
-        case ConnectionAbortedError() | TimeoutError():  # the loops' own word for a handshake that takes too long
+        case TimeoutError():
             return "timeout"
         case ssl.SSLCertVerificationError(verify_code=code):
             return "expired_certificate" if code in _EXPIRED else "untrusted_certificate" if code in _UNTRUSTED else "bad_certificate"
@@ -192,10 +193,10 @@ class Handshakes:
         first = accepted.recv(1, socket.MSG_PEEK)
         if first != _TLS_RECORD:
             return _turn_away(accepted, first)
-        left = max(0.001, until - loop.time())
-        await loop.connect_accepted_socket(
-            self._make_protocol, accepted, ssl=self._tls.live.context, ssl_handshake_timeout=left, ssl_shutdown_timeout=GOODBYE_S
-        )
+        transport = SecureTransport(self._make_protocol, self._tls.live.context, loop, server_hostname=None, goodbye_s=GOODBYE_S)
+        async with asyncio.timeout_at(until):
+            await loop.connect_accepted_socket(cast("Callable[[], asyncio.Protocol]", lambda: transport), accepted)
+            await secured(transport)
         return OK
 
 

@@ -9,12 +9,13 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from proxy import errors
 from proxy.errors import Fault
 from proxy.protocol.response_headers import ResponseReader
 from proxy.tls.certificates import LiveContext
+from proxy.tls.secure_transport import SecureTransport, secured
 from proxy.wire.breaker import Breaker
 from proxy.wire.dialling import Resolver, connect_first, is_address
 from proxy.wire.limits import Limits, Timeouts
@@ -129,13 +130,18 @@ class Pool:
 
     async def _connect(self) -> UpstreamConnection:
         origin = self.origin
+        loop = asyncio.get_running_loop()
         connection: UpstreamConnection
         options: dict[str, Any] = {"host": origin.host, "port": origin.port}
         if self._resolver is not None:
             options = {"sock": await connect_first(await self._resolver.addresses())}
-        if origin.tls is not None:
-            options |= {"ssl": origin.tls.context, "server_hostname": origin.host, "ssl_shutdown_timeout": _GOODBYE_S}
-        _, connection = await asyncio.get_running_loop().create_connection(self._protocol, **options)
+        if origin.tls is None:
+            _, connection = await loop.create_connection(self._protocol, **options)
+            return connection
+        make_protocol, context = self._protocol, origin.tls.context
+        transport = SecureTransport(make_protocol, context, loop, server_hostname=origin.host, goodbye_s=_GOODBYE_S)
+        await loop.create_connection(lambda: cast("asyncio.Protocol", transport), **options)
+        connection = await secured(transport)
         return connection
 
     def sweep(self, now: float) -> None:
