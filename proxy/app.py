@@ -423,7 +423,7 @@ class App:
         return Readiness(self._scores, lambda: self._loaded, self._clocks)
 
     def _exposition(self) -> Exposition:
-        return Exposition(self._metrics, process_collectors())
+        return Exposition(self._metrics, process_collectors)
 
     def _reports(self) -> Mapping[str, LiveReport]:
         return {name: LiveReport(FORMS[name], partial(self._usage_report, make)) for name, make in DOCUMENTS.items()}

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from proxy import __version__
-from proxy.cli.authorities import trusting_nobody
 from proxy.cli.configuring import Source, Told
 from proxy.cli.exits import INVALID, OK, UNEXPECTED
 from proxy.cli.lifetime import StopSignals, cancelled, drain
 from proxy.cli.logs import PlainFormatter, report_bugs, start_logging
 from proxy.cli.output import complain
+from proxy.cli.sparing import importing_little
 from proxy.composition.reloading import Load, Reloader
 from proxy.process.activation import Inherited, NotUsable, take_sockets
 from proxy.process.running import run, settle_memory
@@ -48,7 +48,7 @@ def serve(file: Path, listen: Address | None, admin: Address | None, workers: in
     formatter.revision = loaded.revision
     begun = Begun(loaded, source.load, disk, formatter, manager, inherited)
     if loaded.settings.workers == 1:
-        with trusting_nobody():
+        with importing_little():
             from proxy.app import App  # noqa: PLC0415 - what it imports takes the memory that reading the files left free
 
         return run(serve_until_stopped(begun, lambda: App(loaded, output_descriptor(), inherited=inherited)))

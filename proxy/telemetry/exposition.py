@@ -1,91 +1,50 @@
-"""One scrape: a snapshot taken on the event loop, rendered in a thread, so that traffic never waits for a page."""
+"""One scrape: a snapshot taken on the event loop, rendered in a thread, so that traffic never waits for a page.
+
+What writes pages is imported for the first scrape, there too: a proxy that nobody scrapes needs none of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import gzip
-from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
-
-from proxy.telemetry.breathing import in_breaths
-from proxy.telemetry.families import families
 from proxy.telemetry.metrics import Metrics, Snapshot
 
-_GZIP_LEVEL: Final = 1
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
 
-
-class Page(NamedTuple):
-    """A rendered metrics page."""
-
-    body: bytes
-    content_type: str
-    compressed: bool = False
-
-
-def process_collectors() -> tuple[Collector, ...]:
-    """Return the collectors of the process itself (CPU, memory, file descriptors, garbage collection)."""
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    GCCollector(registry=registry)
-    return (registry,)
-
-
-class _Breathing(list[Sample]):
-    """Samples that let other threads run while they are being written."""
-
-    def __iter__(self) -> Iterator[Sample]:
-        return in_breaths(super().__iter__())
-
-
-class _PageCollector:
-    """What the encoder walks: our families first, then those of the process."""
-
-    def __init__(self, snapshot: Snapshot, others: Iterable[Collector]) -> None:
-        self._snapshot = snapshot
-        self._others = others
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield every family."""
-        series = 1
-        for family in self._families():
-            series += len(family.samples)
-            yield family
-        yield GaugeMetricFamily("scopegate_series", "Series on this page.", float(series))
-
-    def _families(self) -> Iterator[Metric]:
-        for family in families(self._snapshot):
-            family.samples = _Breathing(family.samples)
-            yield family
-        for collector in self._others:
-            yield from collector.collect()
-
-
-def render(snapshot: Snapshot, others: Iterable[Collector], accept: str, compress: bool) -> Page:
-    """Write the page in the format that `accept` asks for: OpenMetrics, or the Prometheus text format."""
-    encode, content_type = choose_encoder(accept)
-    body = encode(_PageCollector(snapshot, others))
-    return Page(gzip.compress(body, _GZIP_LEVEL), content_type, True) if compress else Page(body, content_type)
+    from proxy.telemetry.page import Page
 
 
 class Exposition:
-    """Answers scrapes, one at a time: a second scraper waits instead of taking another thread."""
+    """Answers scrapes, one at a time: a second scraper waits instead of taking another thread.
 
-    def __init__(self, metrics: Metrics, collectors: Iterable[Collector] = ()) -> None:
+    `collectors` is called for each page and returns what stands on it besides `metrics`.
+    """
+
+    def __init__(self, metrics: Metrics, collectors: Callable[[], Iterable[Collector]] = tuple) -> None:
         self._metrics = metrics
-        self._collectors = tuple(collectors)
+        self._collectors = collectors
         self._turn = asyncio.Lock()
 
     async def scrape(self, accept: str = "", *, compress: bool = False) -> Page:
         """Return the page as of now."""
         async with self._turn:
-            return await asyncio.to_thread(render, await self._snapshot(), self._collectors, accept, compress)
+            return await asyncio.to_thread(self._page, await self._snapshot(), accept, compress)
+
+    def _page(self, snapshot: Snapshot, accept: str, compress: bool) -> Page:
+        from proxy.telemetry.page import render  # noqa: PLC0415 - a megabyte, for whoever scrapes
+
+        return render(snapshot, self._collectors(), accept, compress)
 
     async def _snapshot(self) -> Snapshot:
         """Return the numbers of this process."""
         return self._metrics.snapshot()
+
+
+def process_collectors() -> Iterable[Collector]:
+    """Return the collectors of the process itself (CPU, memory, file descriptors, garbage collection)."""
+    from proxy.telemetry.page import process_collectors as make  # noqa: PLC0415 - as above
+
+    return make()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 POLL_S: Final = 1.0
 """Seconds between two looks at the files. Looking works on every file system, and for links that are swapped (Kubernetes secrets)."""
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
+_NO_CERTIFICATES: Final = "the file holds no usable PEM certificates"
 CIPHERS_TLS12: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """TLS 1.2 only with forward secrecy and authenticated encryption (RFC 9325 section 4.2); TLS 1.3 has nothing else."""
 
@@ -101,7 +102,7 @@ class UpstreamTls:
         if self.ca_file is None:
             context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         else:
-            load_authorities(context, self.ca_file)
+            trust(context, self.ca_file)
         return Built(context, begins, {"": end} if self.pair is not None else {})
 
 
@@ -144,13 +145,18 @@ def _is_encrypted(file: Path) -> bool:
     return b"ENCRYPTED" in read_bounded(file)
 
 
-def load_authorities(context: ssl.SSLContext, file: Path) -> float:
-    """Trust the certificate authorities in a PEM file; return when the first one ends. Raise `CertificateError`."""
-    certificates = _certificates(file)
+def trust(context: ssl.SSLContext, file: Path) -> None:
+    """Trust the certificate authorities in a PEM file. Raise `CertificateError`."""
     try:
         context.load_verify_locations(cadata=read_bounded(file).decode("ascii", "replace"))
     except (OSError, ValueError):
-        raise CertificateError("the file holds no usable PEM certificates") from None
+        raise CertificateError(_NO_CERTIFICATES) from None
+
+
+def load_authorities(context: ssl.SSLContext, file: Path) -> float:
+    """Trust the certificate authorities in a PEM file; return when the first one ends. Raise `CertificateError`."""
+    certificates = _certificates(file)
+    trust(context, file)
     return min(certificate.not_valid_after_utc.timestamp() for certificate in certificates)
 
 
@@ -161,7 +167,7 @@ def _certificates(file: Path) -> list[Certificate]:
     try:
         return x509.load_pem_x509_certificates(raw)
     except ValueError:
-        raise CertificateError("the file holds no usable PEM certificates") from None
+        raise CertificateError(_NO_CERTIFICATES) from None
 
 
 def read_bounded(file: Path) -> bytes:

@@ -302,7 +302,7 @@ class CrewExposition(Exposition):
     """Scrapes of all processes together."""
 
     def __init__(self, metrics: Metrics, snapshot: Callable[[], Awaitable[Snapshot]]) -> None:
-        super().__init__(metrics, process_collectors())
+        super().__init__(metrics, process_collectors)
         self._collect = snapshot
 
     async def _snapshot(self) -> Snapshot:

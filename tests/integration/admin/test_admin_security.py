@@ -241,7 +241,7 @@ class _Gate:
 
 async def test_traffic_goes_on_while_a_page_is_being_made(backend: SmallBackend, recent: Recent, metrics: Metrics) -> None:
     gate = _Gate()
-    server = await start(AdminApi(backend, OwnDecisions(recent), Exposition(metrics, [gate])).routes(), "127.0.0.1", 0)
+    server = await start(AdminApi(backend, OwnDecisions(recent), Exposition(metrics, lambda: [gate])).routes(), "127.0.0.1", 0)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as client:
         scrape = asyncio.create_task(_status(client, "/metrics"))
         await asyncio.to_thread(gate.entered.wait, 30)

@@ -63,11 +63,12 @@ WriteConfiguration = Callable[..., Path]
 
 @pytest.fixture
 def configured(tmp_path: Path) -> WriteConfiguration:
-    """Write a configuration with one RingCentral in front of `upstream`; `more` is YAML at the top level."""
+    """Write a configuration with one RingCentral in front of `upstream`; `more` is YAML at the top level, `keys` of the vendor."""
 
-    def write(upstream: str = "https://vendor.example", more: str = "") -> Path:
+    def write(upstream: str = "https://vendor.example", more: str = "", keys: str = "") -> Path:
         file = tmp_path / "scopegate.yaml"
-        file.write_text(f"vendors:\n  ringcentral: {{kind: ringcentral, mount: {{path: /ringcentral}}, upstream: '{upstream}'}}\n{more}\n")
+        vendor = f"kind: ringcentral, mount: {{path: /ringcentral}}, upstream: '{upstream}'{', ' if keys else ''}{keys}"
+        file.write_text(f"vendors:\n  ringcentral: {{{vendor}}}\n{more}\n")
         return file
 
     return write

@@ -10,7 +10,7 @@ from proxy.grants import NEVER, Knowledge
 from proxy.model import Grants, Lack, Named, Source
 from proxy.protocol.trace_context import Trace
 from proxy.telemetry.exchange import Actual, CacheResult, Decision, Exchange, Outcome, Predicted, ResponseKind
-from proxy.telemetry.exposition import render
+from proxy.telemetry.page import render
 from proxy.telemetry.labels import KnownLabels, VendorLabels
 from proxy.telemetry.metrics import CacheSize, Metrics
 

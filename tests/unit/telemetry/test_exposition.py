@@ -12,7 +12,8 @@ import pytest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from proxy.telemetry.exposition import Exposition, process_collectors, render
+from proxy.telemetry.exposition import Exposition, process_collectors
+from proxy.telemetry.page import render
 from proxy.telemetry.labels import Reading
 from tests.unit.telemetry.support import BAD_REQUEST, DENIED, FORWARDED, make_metrics
 
@@ -66,7 +67,7 @@ async def test_the_numbers_are_taken_on_the_loop_and_the_page_is_made_elsewhere(
         return {(): 1.0}
 
     metrics.watch(Reading("scopegate_connections", "Connections of apps.", read))
-    page = await Exposition(metrics, [witness]).scrape()
+    page = await Exposition(metrics, lambda: [witness]).scrape()
     assert b"\nwitness 1.0\n" in page.body
     assert readers == [threading.get_ident()]
     assert witness.threads != [threading.get_ident()]
