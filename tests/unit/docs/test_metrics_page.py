@@ -27,9 +27,9 @@ from proxy.stores.keys import Keys
 from proxy.stores.redis_wire import Endpoint, Wire
 from proxy.stores.shared import SharedOptions, SharedStore
 from proxy.stores.timeline import Anchor
-from proxy.telemetry.page import render
 from proxy.telemetry.labels import KnownLabels, Reading, Values, VendorLabels
 from proxy.telemetry.metrics import Metrics
+from proxy.telemetry.page import render
 from proxy.telemetry.spans import spans_reading
 from proxy.vendors.rate_budget import RateBudget
 from proxy.vendors.ringcentral import RATE_FIELDS

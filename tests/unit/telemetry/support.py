@@ -10,9 +10,9 @@ from proxy.grants import NEVER, Knowledge
 from proxy.model import Grants, Lack, Named, Source
 from proxy.protocol.trace_context import Trace
 from proxy.telemetry.exchange import Actual, CacheResult, Decision, Exchange, Outcome, Predicted, ResponseKind
-from proxy.telemetry.page import render
 from proxy.telemetry.labels import KnownLabels, VendorLabels
 from proxy.telemetry.metrics import CacheSize, Metrics
+from proxy.telemetry.page import render
 
 FORWARDED = Exchange(
     decision_id="01JD0000000000000000000001",

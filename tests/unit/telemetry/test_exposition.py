@@ -13,8 +13,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from proxy.telemetry.exposition import Exposition, process_collectors
-from proxy.telemetry.page import render
 from proxy.telemetry.labels import Reading
+from proxy.telemetry.page import render
 from tests.unit.telemetry.support import BAD_REQUEST, DENIED, FORWARDED, make_metrics
 
 
