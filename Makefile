@@ -52,6 +52,7 @@ requirements: ## resolve the hashed requirement files anew
 	uv pip compile requirements/security.in $(RESOLVE) -o requirements/security.txt
 	uv pip compile requirements/fuzz.in --python-version 3.11 $(RESOLVE) -o requirements/fuzz.txt
 	uv pip compile bench/requirements.in $(RESOLVE) -o bench/requirements.txt
+	uv pip compile bench/driver.in -c requirements/development.txt $(RESOLVE) -o bench/driver.txt
 	uv pip compile bench/mitmproxy.in --python-version 3.11 $(RESOLVE) -o bench/mitmproxy.txt
 	uv pip compile bench/engines.in $(RESOLVE) -o bench/engines.txt
 	uv pip compile requirements/kubernetes.in $(RESOLVE) -o requirements/kubernetes.txt
@@ -82,7 +83,7 @@ sbom: .venv-security/.ready ## write build/sbom.json: CycloneDX, what runs and w
 	@touch $@
 
 clean: ## remove what was made here
-	rm -rf $(VENV) .venv-security .venv-fuzz .venv-bench .venv-bench-mitmproxy .venv-bench-engines .venv-kubernetes .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants .coverage
+	rm -rf $(VENV) .venv-security .venv-fuzz .venv-bench .venv-bench-driver .venv-bench-mitmproxy .venv-bench-engines .venv-kubernetes .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants .coverage
 
 kubernetes: $(VENV)/.development .venv-kubernetes/.ready ## render the chart and the Kustomize base and check them (Linux on x86-64)
 	$(BIN)/python -m pytest -n 0 tests/integration/kubernetes
@@ -107,20 +108,35 @@ HOT := grants \
 	$(addprefix telemetry/,decision_log exchange grants_lines histogram line_writer metrics recent recorders) \
 	$(addprefix evidence/,proposals score_rows scores usage usage_rows)
 
+COMPILED := build/compiled
+
 compiled: $(VENV)/.development ## compile the hot path into build/compiled (needs a C compiler; half a minute)
 	@$(MAKE) --no-print-directory compile
 
 compile: ## the same with the mypyc in BIN, and nothing else of the development environment: for the image
-	@rm -rf build/compiled && mkdir -p build/compiled && cp -r proxy config build/compiled/ && printf '[mypy]\nignore_missing_imports = true\n' > build/compiled/mypy.ini
-	@cd build/compiled && $(abspath $(BIN))/mypyc $(HOT:%=proxy/%.py) > compile.log 2>&1 || { cat compile.log; exit 1; }
-	@cd build/compiled && $(abspath $(BIN))/python -c 'import proxy.wire.turn as t; assert t.__file__.endswith(".so"); print("compiled:", t.__file__.rsplit("/")[-1])'
+	@rm -rf $(COMPILED) && mkdir -p $(COMPILED) && cp -r proxy config $(COMPILED)/ && printf '[mypy]\nignore_missing_imports = true\n' > $(COMPILED)/mypy.ini
+	@cd $(COMPILED) && $(abspath $(BIN))/mypyc $(HOT:%=proxy/%.py) > compile.log 2>&1 || { cat compile.log; exit 1; }
+	@cd $(COMPILED) && $(abspath $(BIN))/python -c 'import proxy.wire.turn as t; assert t.__file__.endswith(".so"); print("compiled:", t.__file__.rsplit("/")[-1])'
 
 test-compiled: compiled ## the tests of the byte path and of the vendors against the compiled build
 	$(BIN)/python -m pytest -n $(JOBS) -o pythonpath="build/compiled ." tests/integration/wire tests/integration/vendors tests/unit/decision/test_gate.py
 
-bench: compiled .venv-bench/.ready .venv-bench-mitmproxy/.ready ## measure Scopegate beside six other proxies: ten minutes, two cores (Linux)
+# Measured with the Python that the image has, Debian's, where there is one: other builds of it differ by a tenth or two.
+BENCH_PYTHON ?= $(if $(wildcard /usr/bin/python3),/usr/bin/python3,$(PYTHON))
+
+bench: .venv-bench/.ready .venv-bench-mitmproxy/.ready ## measure Scopegate beside six other proxies: ten minutes, two cores (Linux)
 	@bench/tools.sh
-	$(BIN)/python -m bench.performance $(BENCH)
+	@$(MAKE) --no-print-directory .venv-bench-driver/.ready
+	@$(MAKE) --no-print-directory compile BIN=.venv-bench-driver/bin COMPILED=build/bench
+	.venv-bench-driver/bin/python -m bench.performance $(BENCH)
+
+.venv-bench-driver/.ready: bench/driver.txt requirements/runtime.txt requirements/compile.txt requirements/build.txt
+	$(BENCH_PYTHON) -m venv .venv-bench-driver
+	.venv-bench-driver/bin/pip --disable-pip-version-check --quiet install --require-hashes -r requirements/build.txt -r requirements/compile.txt
+	.venv-bench-driver/bin/pip --disable-pip-version-check --quiet install --require-hashes -r requirements/runtime.txt
+	.venv-bench-driver/bin/pip --disable-pip-version-check --quiet install --require-hashes -r bench/driver.txt
+	.venv-bench-driver/bin/pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
+	@touch $@
 
 steps: compiled ## count the instructions of each step of a request (needs valgrind)
 	$(BIN)/python -m bench.instructions

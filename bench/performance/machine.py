@@ -7,7 +7,6 @@ import platform
 import shlex
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +26,7 @@ def about(peers: Sequence[Peer], arguments: Sequence[str]) -> About:
         began=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         machine=f"{os.cpu_count()} cores of {_processor()}, {_memory_gib()} GiB",
         system=f"{_system()}, Linux {platform.release()}",
-        python=f"{platform.python_version()}{'' if _optimised() else ' (built without profile-guided optimisation)'}",
+        python=platform.python_version() + (", the system's" if _of_the_system() else ", not the system's"),
         commit=_commit(),
         busy=round(busy(_WATCH_S), 3),
         tools={"wrk": said_version(("wrk", "--version")), "h2load": said_version(("h2load", "--version"))},
@@ -35,8 +34,8 @@ def about(peers: Sequence[Peer], arguments: Sequence[str]) -> About:
     )
 
 
-def _optimised() -> bool:
-    return "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+def _of_the_system() -> bool:
+    return Path(sys.executable).resolve().is_relative_to("/usr/bin")
 
 
 def _processor() -> str:

@@ -70,7 +70,7 @@ def said_version(command: tuple[str, ...]) -> str:
 # --- Scopegate ------------------------------------------------------------------------------------------
 
 _LOGS = "decides, counts, writes its decision log"
-_COMPILED: Final = str(ROOT / "build" / "compiled")
+_COMPILED: Final = str(ROOT / "build" / "bench")
 _SERVE: Final = (sys.executable, "-m", "proxy", "serve", "--config", "@file@")
 
 
