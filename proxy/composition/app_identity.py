@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from proxy.identity.app_tokens import AppTokens, Issuer
 from proxy.identity.issuer_keys import IssuerKeys, Source, key_readings
@@ -31,19 +31,40 @@ class AppIdentity:
         return {} if self.tokens is None else {(result,): count for result, count in self.tokens.counts.items()}
 
 
-def identity_readings(current: Callable[[], AppIdentity | None]) -> tuple[Reading, ...]:
-    """Return the metrics of the identity in force; without numbers where no issuer is configured."""
-    text = "Tokens by which apps said who they are, by what came of them."
+class CurrentIdentity:
+    """Who verifies apps' tokens now: one that has its keys, and another one after a reload with other issuers."""
 
-    def counts() -> Mapping[tuple[str, ...], float]:
-        identity = current()
-        return {} if identity is None else identity.counts()
+    def __init__(self) -> None:
+        self.now: AppIdentity | None = None
 
-    def keys() -> IssuerKeys | None:
-        identity = current()
-        return None if identity is None else identity.keys
+    @property
+    def tokens(self) -> AppTokens | None:
+        """What verifies tokens; None where no issuer is configured."""
+        return None if self.now is None else self.now.tokens
 
-    return (*key_readings(keys), Reading("scopegate_client_tokens_total", text, counts, ("result",), counter=True))
+    async def start(self, settings: Settings) -> None:
+        """Get the keys. Raise `OSError` or `KeySetError` where they cannot be used."""
+        self.now = AppIdentity(settings)
+        await self.now.keys.start()
+
+    def replace(self, identity: AppIdentity) -> AppIdentity | None:
+        """Verify with another one from now on; return the former one, whose keys are to be stopped."""
+        before, self.now = self.now, identity
+        return None if before is identity else before
+
+    async def stop(self) -> None:
+        """Follow the keys no more."""
+        if self.now is not None:
+            await self.now.keys.stop()
+
+    def readings(self) -> tuple[Reading, ...]:
+        """Return the metrics of keys and tokens; without numbers where no issuer is configured."""
+        text = "Tokens by which apps said who they are, by what came of them."
+        tokens = Reading("scopegate_client_tokens_total", text, self._counts, ("result",), counter=True)
+        return (*key_readings(lambda: None if self.now is None else self.now.keys), tokens)
+
+    def _counts(self) -> Mapping[tuple[str, ...], float]:
+        return {} if self.now is None else self.now.counts()
 
 
 def _source(settings: IssuerSettings) -> Source:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from proxy.composition.app_identity import AppIdentity
+from proxy.composition.encryption import secured
 from proxy.identity.issuer_keys import KeySetError
 from proxy.settings import (
     ADMIN,
@@ -17,11 +18,9 @@ from proxy.settings import (
     Loaded,
     Problem,
     Problems,
-    TlsSettings,
     collect,
     dotted,
     needs_restart,
-    server_tls,
     upstream_tls,
 )
 from proxy.tls.certificates import CertificateError, Certificates, LiveContext
@@ -55,9 +54,9 @@ def _secure(new: Loaded, certificates: Certificates) -> tuple[Secured | None, Se
     path: KeyPath = ()
     try:
         path = ("tls",)
-        traffic = _secured(TRAFFIC, new.settings.tls, certificates)
+        traffic = secured(TRAFFIC, new.settings.tls, certificates)
         path = ("admin", "tls")
-        admin = _secured(ADMIN, new.settings.admin.tls, certificates)
+        admin = secured(ADMIN, new.settings.admin.tls, certificates)
         contexts = []
         for name, vendor in new.settings.vendors.items():
             path = ("vendors", name)
@@ -72,10 +71,6 @@ def _with_known_catalogs(new: Loaded, old: Loaded) -> Loaded:
     """Keep the catalogues that say the same: what was remembered about their operations goes on counting."""
     kept = {name: old.catalogs[name] for name, mark in new.marks.items() if old.marks.get(name) == mark}
     return replace(new, catalogs=MappingProxyType({**new.catalogs, **kept}))
-
-
-def _secured(name: str, tls: TlsSettings | None, certificates: Certificates) -> Secured | None:
-    return None if tls is None else Secured(certificates.follow(server_tls(name, tls)), tls.handshake_s)
 
 
 async def _identity(new: Loaded, old: Loaded, present: AppIdentity | None) -> AppIdentity | Problems:

@@ -52,6 +52,16 @@ class Configuration:
     changes: tuple[str, ...] = ()
     counts: dict[Result, int] = field(default_factory=lambda: dict.fromkeys(Result, 0))
 
+    def adopted(self, revision: str, now: float) -> None:
+        """Take note of another configuration that is in force from now on."""
+        self.revision, self.loaded_at = revision, now
+
+    def tried(self, result: Result, problems: tuple[str, ...], changes: tuple[str, ...], now: float) -> None:
+        """Take note of how an attempt ended."""
+        self.problems, self.tried_at = problems, now
+        self.changes = changes or self.changes
+        self.counts[result] += 1
+
     def members(self) -> Mapping[str, object]:
         """Return it as JSON members."""
         return {

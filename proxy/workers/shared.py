@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from mmap import mmap
 from typing import Any, Final
 
-from proxy.app import StartError, listen_message, wants_text
+from proxy.app import StartError, listen_message
+from proxy.composition.recording import wants_text
 from proxy.credentials import Secret
 from proxy.process.activation import NOTHING, Inherited
 from proxy.settings import LimitSettings, Loaded

@@ -15,6 +15,7 @@ from proxy.composition.admin_backend import ProxyBackend
 from proxy.composition.carrying import Carried
 from proxy.composition.compose import Knowledge
 from proxy.composition.preparing import give_up
+from proxy.composition.recording import Outlets
 from proxy.composition.scorekeeping import Readiness
 from proxy.credentials import Fingerprint, Secret
 from proxy.decision.gate import Clocks
@@ -55,7 +56,7 @@ class Supervisor(App):
     """One running proxy of several processes: `start`, then `stop`, as with one. Make it after the nursery was forked."""
 
     def __init__(self, shared: Shared, nursery: Nursery, log_descriptor: int | None) -> None:
-        super().__init__(shared.loaded, None, SystemClocks(), shared.inherited)
+        super().__init__(shared.loaded, None, SystemClocks(), shared.inherited, Outlets(spans=False))  # the workers export theirs
         wanted = log_descriptor is not None and shared.loaded.settings.log.decisions
         self._shared = shared
         self._nursery = nursery
@@ -68,12 +69,13 @@ class Supervisor(App):
         self._crew: Crew | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._serial = 0
-        self._handlers: dict[str, RecordHandler] = {USAGE: lambda _, data: self._usage.add(decode_row(data))}
-        self.handle(PROPOSAL, partial(take_proposal, self._proposals))
-        self.handle(UNRECORDED, partial(take_unrecorded, self._proposals))
-        if self._audit is not None:
-            self.handle(EVENT, partial(take_event, self._audit))
-            self.handle(LOST, partial(take_losses, self._audit))
+        self._handlers: dict[str, RecordHandler] = {USAGE: lambda _, data: self._ledgers.usage.add(decode_row(data))}
+        self.handle(PROPOSAL, partial(take_proposal, self._ledgers.proposals))
+        self.handle(UNRECORDED, partial(take_unrecorded, self._ledgers.proposals))
+        audit = self._recording.audit
+        if audit is not None:
+            self.handle(EVENT, partial(take_event, audit))
+            self.handle(LOST, partial(take_losses, audit))
 
     def handle(self, kind: str, handler: RecordHandler) -> None:
         """Have `handler` called with each record that a worker sends as `kind` (see `Link.send`). Call it before `start`."""
@@ -81,19 +83,16 @@ class Supervisor(App):
 
     # --- life
 
-    async def _open_store(self) -> None:
-        await super()._open_store()
+    async def _open_stores(self) -> None:
+        await super()._open_stores()
         for name, _ in self._shared.vendors:
             self._knowledge.of(name, self._loaded.settings.limits.max_known_tokens)
         self._spreading = Spreading(self._journal, self._shared.vendors, self._knowledge, self._lost, self.note_bug)
-        self._scoreboard = Scoreboard(self._scores, self._spreading)
+        self._scoreboard = Scoreboard(self._ledgers.scores, self._spreading)
         Rations(self._spreading)
         self.handle(SCORE, self._scoreboard.take)
-        if self._shared_store is not None:
-            self._shared_store.turn = self._spreading.turn
-
-    def _make_spans(self) -> None:
-        """The workers export their own."""
+        if self._stores.shared is not None:
+            self._stores.shared.turn = self._spreading.turn
 
     def _lost(self) -> None:
         """The journal went on too far: nobody may deny on what this copy could bring back."""
@@ -162,7 +161,7 @@ class Supervisor(App):
         self._serial += 1
         refused = await ask_all(partial(self._crew.desk.ask, links=links), self._serial, files, len(links), new)
         if refused is not None:
-            await give_up(prepared, self._identity)
+            await give_up(prepared, self._identity.now)
             return refused
         self._adopt(prepared)
         self._crew.configuration = pack_number(self._serial, files)
@@ -212,7 +211,7 @@ class Supervisor(App):
 
     def _readiness(self) -> Readiness:
         assert self._scoreboard is not None
-        return CrewReadiness(self._scores, lambda: self._loaded, self._clocks, self._ask, self._scoreboard)
+        return CrewReadiness(self._ledgers.scores, lambda: self._loaded, self._clocks, self._ask, self._scoreboard)
 
     def _exposition(self) -> Exposition:
         return CrewExposition(self._metrics, self._together)

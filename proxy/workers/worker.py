@@ -13,6 +13,7 @@ from proxy.app import App, StartError
 from proxy.composition.carrying import Carried
 from proxy.composition.compose import Parts
 from proxy.composition.preparing import Prepared, give_up
+from proxy.composition.recording import Outlets
 from proxy.credentials import Secret
 from proxy.knowledge.discovering import Discoveries
 from proxy.process.clocks import SystemClocks
@@ -53,13 +54,15 @@ class WorkerApp(App):
 
     def __init__(self, shared: Shared, equipment: Equipment, load: Load) -> None:
         self._shared = shared
-        super().__init__(share_of(shared.loaded), equipment.lines if equipment.lines >= 0 else None, SystemClocks())
         self._number = equipment.number
         self._link = Link(equipment.link, self._take)
+        clocks, descriptor = SystemClocks(), equipment.lines if equipment.lines >= 0 else None
+        self._audit_sender = AuditSender(self._link.send, clocks.wall)
+        outlets = Outlets(self._audit_sender.put, shared.log_key)
+        super().__init__(share_of(shared.loaded), descriptor, clocks, outlets=outlets)
         self.on_revision: Callable[[str], None] = lambda _: None
         """Hears of the revision of another configuration, once it is in force."""
         self._renewal = Renewal(lambda disk: _shared_out(load(disk)), self._prepare, self._adopt, self._let_go, self._outdated)
-        self._audit_sender = AuditSender(self._link.send, self._clocks.wall)
         self._journal = Journal(shared.memory, shared.lock)
         self._fingerprint_secret: Secret | None = None
         self._received: list[bytes] = []
@@ -68,9 +71,10 @@ class WorkerApp(App):
         self._spreading = Spreading(self._journal, shared.vendors, self._knowledge, self._lost, self.note_bug)
         self._rations = Rations(self._spreading)
         self._discoveries = Discoveries(self._rations.schedule)
-        self._scores.sink = Scorekeeper(self._scores, self._spreading, self._link.send)
-        self._usage.sink = self._usage_teller = UsageTeller(self._usage, self._link.send)
-        self._proposals.sink = self._proposal_sender = ProposalSender(self._proposals, self._link.send)
+        usage, scores, proposals = self._ledgers.usage, self._ledgers.scores, self._ledgers.proposals
+        scores.sink = Scorekeeper(scores, self._spreading, self._link.send)
+        usage.sink = self._usage_teller = UsageTeller(usage, self._link.send)
+        proposals.sink = self._proposal_sender = ProposalSender(proposals, self._link.send)
         self._spreading.on_era = self._renewal.heard
         self._configured = b""
         self._known_at = 0
@@ -99,7 +103,7 @@ class WorkerApp(App):
         self._link.tell(Kind.READY)
         await self._asked_to_end.wait()
         await self._drain()
-        self._scores.save()
+        self._ledgers.scores.save()
         self._audit_sender.tell_losses()
         await self._tell_numbers()
         self._link.tell(Kind.ENDED, pack_number(self.cut_connections))
@@ -130,19 +134,10 @@ class WorkerApp(App):
 
     # --- how it differs from a proxy of its own
 
-    def _make_audit(self) -> None:
-        """The supervisor writes the audit log."""
-
     def _worker_name(self) -> str:
         return str(self._number)
 
-    def _log_key(self) -> Secret:
-        return self._shared.log_key
-
-    def _put_event(self, event: bytes) -> None:
-        self._audit_sender.put(event)
-
-    async def _open_store(self) -> None:
+    async def _open_stores(self) -> None:
         """The supervisor keeps what is learned."""
 
     def _fingerprint_key(self) -> Secret:
@@ -160,14 +155,8 @@ class WorkerApp(App):
     async def _open_listeners(self, settings: Settings, listener: Listener) -> None:  # noqa: ARG002 - the door is opened later
         self._metrics.watch(*self._link.readings(), *self._spreading.readings())
 
-    def _certificate_readings(self) -> tuple[Reading, ...]:
-        return ()  # the supervisor follows the same files, and tells once
-
-    def _config_readings(self) -> tuple[Reading, ...]:
-        return ()  # the supervisor reads the files
-
-    def _ledger_readings(self) -> tuple[Reading, ...]:
-        return ()  # the supervisor has the rows of all
+    def _readings_of_all(self) -> tuple[Reading, ...]:
+        return ()  # the supervisor follows the same files and has the rows of all, and tells once
 
     # --- what the supervisor says
 
@@ -222,7 +211,7 @@ class WorkerApp(App):
         self.on_revision(new.revision)
 
     async def _let_go(self, prepared: Prepared) -> None:
-        await give_up(prepared, self._identity)
+        await give_up(prepared, self._identity.now)
 
     def _outdated(self) -> None:
         log.error("a configuration is in force that this worker has not made ready for; it ends and is replaced")
@@ -236,7 +225,7 @@ class WorkerApp(App):
     def _open_door(self) -> None:
         listener = self._listener
         if isinstance(listener, SharedListener) and not self._asked_to_end.is_set():
-            listener.share(list(self._shared.listening), self._traffic_tls)
+            listener.share(list(self._shared.listening), self._encryption.traffic)
             self._accepting = True
 
     async def _answer(self, number: int, question: bytes) -> None:
@@ -244,7 +233,7 @@ class WorkerApp(App):
         if question == METRICS:
             await self._tell_numbers()
         elif question == SAVE:
-            self._scores.save()
+            self._ledgers.scores.save()
             self._usage_teller.tell()
             self._proposal_sender.tell()
         elif question == LOOK:
@@ -252,7 +241,7 @@ class WorkerApp(App):
         elif question[:1] == PREPARE:
             answer = await self._renewal.make_ready(question[1:])
         else:
-            answer = _encoded(lambda: answer_decisions(question, self._recent))
+            answer = _encoded(lambda: answer_decisions(question, self._recording.recent))
         self._link.tell(Kind.ANSWER, pack_number(number, answer))
 
     async def _tell_numbers(self) -> None:

@@ -38,8 +38,8 @@ class Clumsy:
 class ClumsyApp(App):
     """A proxy whose first recorder is clumsy."""
 
-    def _all_recorders(self, descriptor: int | None) -> Mapping[str, Recorder]:
-        return {"clumsy": Clumsy(), **super()._all_recorders(descriptor)}
+    def _all_recorders(self) -> Mapping[str, Recorder]:
+        return {"clumsy": Clumsy(), **super()._all_recorders()}
 
 
 @pytest.fixture

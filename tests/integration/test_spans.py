@@ -148,10 +148,10 @@ async def test_a_collector_that_is_away_harms_nobody(collector: Collector, caplo
 async def test_what_does_not_fit_is_dropped_and_counted(collector: Collector) -> None:
     more = {"interval_s": 3600, "max_queued": 512}
     async with open_house(RingCentralSimulator(), tracing=tracing(collector, **more), mode="off") as house:
-        spans = house.app._spans
+        spans = house.app._recording.spans
         assert spans is not None
         await house.send("GET", "/ringcentral/restapi/v1.0/status")
-        exchange = house.app._recent.find()[0]
+        exchange = house.app._recording.recent.find()[0]
         for _ in range(3 * 512):  # one full batch is on its way to a collector that cannot answer meanwhile, and as many wait
             spans.record(exchange)
         dropped = spans.readings()[0].read()["dropped",]
@@ -175,5 +175,5 @@ async def test_a_vendor_that_fails_is_an_error_and_a_refusal_is_none(collector: 
 
 async def test_it_is_off_by_default() -> None:
     async with open_house(RingCentralSimulator()) as house:
-        assert house.app._spans is None
+        assert house.app._recording.spans is None
         assert "scopegate_trace_spans_total" not in await house.page()
