@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import secrets
-from collections import Counter, deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,26 +19,26 @@ from proxy.grants import GrantStore
 from proxy.knowledge.memory import VendorMemory
 from proxy.stores.items import Instant
 from proxy.stores.keys import Keys
-from proxy.stores.redis_wire import Command, Endpoint, Reply, StoreError, Wire
-from proxy.stores.scripts import CLEAR, VERSION_DIGITS, WRITE, WRITER_BYTES
-from proxy.stores.shared_memory import DROP_REASONS, Place, Received, Write
-from proxy.stores.shared_names import Namespace, channel_of, epoch_of
+from proxy.stores.redis_wire import Endpoint, StoreError, Wire
+from proxy.stores.shared_comparing import Comparing
+from proxy.stores.shared_hearing import BEAT, Hearing
+from proxy.stores.shared_memory import DROP_REASONS, Place
+from proxy.stores.shared_names import Namespace
+from proxy.stores.shared_outage import Outage
+from proxy.stores.shared_replica import Replica
+from proxy.stores.shared_telling import Telling
 from proxy.stores.shared_vendor import SharedVendor
 from proxy.stores.timeline import Anchor
 from proxy.telemetry.labels import Reading, Values
 
-BATCH: Final = 200
 HEARTBEAT_S: Final = 5.0
 """How often a replica makes sure that it hears of changes. A line that fell silent is found out after this long and a timeout."""
 FIRST_RETRY_S: Final = 0.05
 LAST_RETRY_S: Final = 5.0
 LAST_WORDS_S: Final = 1.0
 """How long a stop waits for changes to be told."""
-MAX_DEFERRED: Final = 50_000
 MALFORMED: Final = "malformed"
 OPERATIONS: Final = ("written", "merged", "received", "loaded", "failed")
-_BEAT: Final = b"!"
-_BREATH: Final = 50
 
 log = logging.getLogger("scopegate")
 
@@ -71,28 +69,15 @@ class SharedStore:
         self.keys = keys
         self._options = options
         self._clocks = clocks
-        self._on_bug = on_bug
         self._dial = dial
-        self._channel = channel_of(keys.root)
-        self._epoch_name, self._epoch = epoch_of(keys.root), b""
-        self._writer = secrets.token_hex(WRITER_BYTES // 2).encode()
+        self._replica = Replica(keys.root)
+        self._hearing = Hearing(self._replica)
+        self._telling = Telling(self._replica, self._hearing)
+        self._comparing = Comparing(self._replica, keys.root)
+        self._outage = Outage(self._replica, options.endpoint, options.stale_s, on_bug)
         self._offset = 0.0
-        self._vendors: list[SharedVendor] = []
-        self._scripts: dict[str, bytes] = {}
-        self._wake, self._beat_heard, self._closing = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self._tried = asyncio.Event()
-        self._deferred: deque[bytes] = deque()
-        self._busy = False
-        self._compare_again = False
+        self._wake, self._closing, self._tried = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._flushing: asyncio.Task[None] | None = None
-        self._trouble = "not connected yet"
-        self._told = False
-        self._synced_at = 0.0
-        self._counts: Counter[str] = Counter()
-        self._malformed = 0
-        self.turn: Callable[[], AbstractContextManager[None]] = nullcontext
-        """Within it memory is changed; where several processes share one memory, they take turns. Nothing is awaited within."""
 
     # --- for the rest of the proxy
 
@@ -100,24 +85,28 @@ class SharedStore:
         """Return the observer that must hear of every change of a vendor's memory, which is filled already."""
         place = Place(grants, memory, max_tokens)
         shared = SharedVendor(Namespace(self.keys.root, vendor, basis), self.keys, place, self._instant, self._wake.set)
-        self._vendors.append(shared)
+        self._replica.vendors.append(shared)
         return shared
 
     def detach(self, vendor: str) -> None:
         """Share nothing of a vendor any more; what others know of it stays with them."""
-        for shared in self._vendors:
+        for shared in self._replica.vendors:
             if shared.names.vendor == vendor:
                 shared.retire()
-        self._vendors = [shared for shared in self._vendors if shared.names.vendor != vendor]
+        self._replica.vendors = [shared for shared in self._replica.vendors if shared.names.vendor != vendor]
+
+    def take_turns(self, turn: Callable[[], AbstractContextManager[None]]) -> None:
+        """Change memory within `turn` only: several processes have one memory together."""
+        self._replica.turn = turn
 
     def compare(self) -> None:
         """Compare everything with the store, as after an outage: a vendor was attached while the link is at work."""
-        self._compare_again = True
+        self._comparing.due = True
         self._wake.set()
 
     def start(self) -> None:
         """Begin to connect."""
-        self._note_loss()
+        self._outage.begins()
         self._task = asyncio.create_task(self._live(), name="scopegate-shared-store")
 
     async def compared(self, patience_s: float) -> None:
@@ -134,18 +123,17 @@ class SharedStore:
         """Tell what is still to be told, for a moment, and hang up."""
         self._closing.set()
         self._wake.set()
-        for task in (self._task, self._flushing):
-            if task is None:
-                continue
-            if task is self._task and not self._trouble:
-                await asyncio.wait([task], timeout=LAST_WORDS_S)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        if self._task is not None:
+            if not self.trouble:
+                await asyncio.wait([self._task], timeout=LAST_WORDS_S)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._outage.close()
 
     @property
     def trouble(self) -> str:
         """What keeps knowledge from being shared; "" while it is."""
-        return self._trouble
+        return self._outage.trouble
 
     def _instant(self) -> Instant:
         now = self._clocks().now
@@ -159,8 +147,9 @@ class SharedStore:
             try:
                 await self._session()
             except Exception as error:
-                failures = 0 if not self._trouble else failures + 1
-                self._failed(error)
+                failures = 0 if not self.trouble else failures + 1
+                self._outage.failed(error)
+                self._tried.set()
             else:
                 return
             await self._pause(min(LAST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(failures, 10)))
@@ -180,61 +169,23 @@ class SharedStore:
         try:
             await events.open()
             await commands.open()
-            await events.call((b"SUBSCRIBE", self._channel))
-            self._deferred.clear()
-            tasks = [asyncio.create_task(self._listen(events)), asyncio.create_task(self._work(commands))]
+            await events.call((b"SUBSCRIBE", self._replica.channel))
+            self._hearing.forget()
+            tasks = [asyncio.create_task(self._hearing.listen(events)), asyncio.create_task(self._work(commands))]
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            self._busy = False
+            self._hearing.release()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await events.close()
             await commands.close()
 
-    def _failed(self, error: Exception) -> None:
-        self._counts["failed"] += 1
-        if not isinstance(error, StoreError):
-            self._on_bug(error)
-        trouble = str(error) if isinstance(error, StoreError) else f"internal error ({type(error).__name__})"
-        if not self._told:
-            log.error("the shared store %s cannot be used, the proxy goes on alone: %s", self._options.endpoint, trouble)
-        self._told, self._trouble = True, trouble
-        self._tried.set()
-        self._note_loss()
-
-    def _note_loss(self) -> None:
-        """From now on others may forget something without this replica hearing of it."""
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._give_up_later())
-
-    async def _give_up_later(self) -> None:
-        """Give up what others know too, unless everything was compared before."""
-        await asyncio.sleep(self._options.stale_s)
-        for vendor in self._vendors:
-            tokens = list(vendor.ledger.shared())
-            for start in range(0, len(tokens), BATCH):
-                with self.turn():
-                    vendor.expire(tokens[start : start + BATCH])
-                await asyncio.sleep(0)
-
-    def _works(self) -> None:
-        self._synced_at = self._clocks().wall
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
-        if self._told:
-            log.warning("the shared store %s works again", self._options.endpoint)
-        self._told, self._trouble = False, ""
-
-    # --- what this replica tells
-
     async def _work(self, wire: Wire) -> None:
-        for name, script in (("write", WRITE), ("clear", CLEAR)):
-            (self._scripts[name],) = await wire.call(("SCRIPT", "LOAD", script))
-        self._compare_again = True
+        await self._telling.begin(wire)
+        self._comparing.due = True
         while True:
             await self._beat(wire)
             next_beat = self._loop_time() + HEARTBEAT_S
@@ -259,157 +210,37 @@ class SharedStore:
     async def _beat(self, wire: Wire) -> None:
         """Read the store's clock, see whether it was emptied, and make sure that messages arrive."""
         before = self._clocks().now
-        time, epoch = await wire.call(("TIME",), ("GET", self._epoch_name))
-        self._compare_again = self._compare_again or epoch != self._epoch
+        time, epoch = await wire.call(("TIME",), ("GET", self._comparing.epoch_name))
+        self._comparing.note_epoch(epoch)
         self._offset = int(time[0]) + int(time[1]) / 1e6 - (before + self._clocks().now) / 2
-        self._beat_heard.clear()
-        await wire.call(("PUBLISH", self._channel, self._writer + _BEAT))
+        await self._hear_itself(wire)
+        if not self.trouble:
+            self._outage.synced_at = self._clocks().wall
+
+    async def _hear_itself(self, wire: Wire) -> None:
+        heard = self._hearing.beat_heard
+        heard.clear()
+        await wire.call(("PUBLISH", self._replica.channel, self._replica.writer + BEAT))
         try:
             async with asyncio.timeout(self._options.timeout_s):
-                await self._beat_heard.wait()
+                await heard.wait()
         except TimeoutError:
             raise StoreError(f"a message was not passed on within {self._options.timeout_s:g} s") from None
-        if not self._trouble:
-            self._synced_at = self._clocks().wall
 
     async def _tell(self, wire: Wire, until: float) -> None:
         """Write until there is nothing left to write, or until the next heartbeat is due: changes may come as fast as they are written."""
         while True:
             self._wake.clear()
-            for vendor in self._vendors:
-                await self._clear(wire, vendor)
-            if self._compare_again:
-                await self._compare(wire)
-            for vendor in self._vendors:
-                await self._write_waiting(wire, vendor)
-            if self._trouble and not self._compare_again:
-                self._works()
-            if self._loop_time() >= until or not (self._wake.is_set() or self._compare_again or any(map(len, self._vendors))):
+            if await self._telling.clear(wire):
+                self._comparing.due = True
+            if self._comparing.due:
+                await self._comparing.compare(wire)
+                self._tried.set()
+            await self._telling.write(wire)
+            if self.trouble and not self._comparing.due:
+                self._outage.ends(self._clocks().wall)
+            if self._loop_time() >= until or not (self._wake.is_set() or self._comparing.due or self._telling.waiting):
                 break
-
-    async def _write_waiting(self, wire: Wire, vendor: SharedVendor) -> None:
-        """Write what is waiting now, not what comes meanwhile."""
-        for _ in range(0, len(vendor), BATCH):
-            if not vendor.clearing:
-                await self._write(wire, vendor)
-
-    async def _clear(self, wire: Wire, vendor: SharedVendor) -> None:
-        if not vendor.clearing:
-            return
-        names = vendor.names
-        await wire.call(("EVALSHA", self._scripts["clear"], 2, names.tokens, names.marker, self._channel, self._writer))
-        vendor.clearing = False
-        self._compare_again = True
-
-    async def _write(self, wire: Wire, vendor: SharedVendor) -> None:
-        writes = vendor.writes(BATCH)
-        if not writes:
-            return
-        self._busy = True
-        try:
-            replies = await wire.call(*(self._write_command(vendor, write) for write in writes))
-        except BaseException:
-            vendor.failed(writes)
-            raise
-        finally:
-            self._busy = False
-        with self.turn():
-            for write, reply in zip(writes, replies, strict=True):
-                self._settle(vendor, write, reply)
-        while self._deferred:
-            self._hear(self._deferred.popleft())
-
-    def _write_command(self, vendor: SharedVendor, write: Write) -> Command:
-        arguments = (write.base, write.life_ms, write.sealed, self._channel, self._writer)
-        return ("EVALSHA", self._scripts["write"], 2, write.key, vendor.names.marker, *arguments)
-
-    def _settle(self, vendor: SharedVendor, write: Write, reply: Reply) -> None:
-        if isinstance(reply, int):
-            self._counts["written"] += 1
-            vendor.written(write, reply)
-        elif reply == b"cleared":
-            vendor.was_cleared(write)
-        else:
-            self._counts["merged"] += 1
-            vendor.conflicted(write, _received(write.key, reply))
-
-    # --- comparing
-
-    async def _compare(self, wire: Wire) -> None:
-        """Take over everything that the store has, and queue what it lacks."""
-        self._compare_again = False
-        _, self._epoch = await wire.call(("SET", self._epoch_name, secrets.token_hex(8), "NX"), ("GET", self._epoch_name))
-        for vendor in self._vendors:
-            (marker,) = await wire.call(("GET", vendor.names.marker))
-            with self.turn():
-                vendor.begin_comparing(int(marker or 0))
-            others: set[bytes] = set()
-            cursor = b"0"
-            while True:
-                ((cursor, keys),) = await wire.call(("SCAN", cursor, "MATCH", vendor.names.pattern, "COUNT", BATCH))
-                await self._load(wire, vendor, keys, others)
-                if cursor == b"0":
-                    break
-            vendor.end_comparing(others)
-        self._tried.set()
-
-    async def _load(self, wire: Wire, vendor: SharedVendor, keys: list[bytes], others: set[bytes]) -> None:
-        if not keys:
-            return
-        (values,) = await wire.call(("MGET", *keys))
-        received = [_received(key, value) for key, value in zip(keys, values, strict=True) if value is not None]
-        cleared = [item.key for item in received if item.key.startswith(vendor.names.tokens) and vendor.is_cleared(item.version)]
-        current = [item for item in received if item.key not in cleared]
-        others.update(item.key for item in current)
-        for start in range(0, len(current), _BREATH):
-            with self.turn():
-                self._counts["loaded"] += sum(map(vendor.receive, current[start : start + _BREATH]))
-            await asyncio.sleep(0)
-        if cleared:
-            await wire.call(("UNLINK", *cleared))
-
-    # --- what others tell
-
-    async def _listen(self, wire: Wire) -> None:
-        count = 0
-        while True:
-            _, _, message = await wire.next()
-            if self._busy:
-                self._defer(message)
-            else:
-                self._hear(message)
-            count += 1
-            if count % _BREATH == 0:
-                await asyncio.sleep(0)
-
-    def _defer(self, message: bytes) -> None:
-        """Keep a message until it is clear what became of the changes that are under way."""
-        if len(self._deferred) >= MAX_DEFERRED:
-            raise StoreError("more changes arrive than can be taken in")
-        self._deferred.append(message)
-
-    def _hear(self, message: bytes) -> None:
-        writer, rest = message[:WRITER_BYTES], message[WRITER_BYTES:]
-        if writer == self._writer:
-            if rest == _BEAT:
-                self._beat_heard.set()
-            return
-        if rest == _BEAT:
-            return
-        key, _, value = rest.partition(b" ")
-        vendor = next((vendor for vendor in self._vendors if key.startswith(vendor.names.prefix)), None)
-        if vendor is None:
-            return  # of a vendor or a catalogue that this replica does not have
-        try:
-            received = _received(key, value)
-        except StoreError:
-            self._malformed += 1
-            return
-        with self.turn():
-            if key == vendor.names.tokens:
-                vendor.receive_clear(received.version)
-            else:
-                self._counts["received"] += vendor.receive(received)
 
     # --- what is told about it
 
@@ -418,25 +249,18 @@ class SharedStore:
         synced = "When this replica last made sure that it hears of every change; 0 before the first time."
         dropped = "Items that were not shared or not taken over, by reason."
         return (
-            Reading("scopegate_shared_store_up", "Whether knowledge is shared: 1 or 0.", lambda: {(): float(not self._trouble)}),
+            Reading("scopegate_shared_store_up", "Whether knowledge is shared: 1 or 0.", lambda: {(): float(not self.trouble)}),
             Reading("scopegate_shared_store_operations_total", "Items by what was done.", self._operations, ("result",), counter=True),
-            Reading("scopegate_shared_store_queue_length", "Changes that are not told yet.", lambda: {(): sum(map(len, self._vendors))}),
+            Reading("scopegate_shared_store_queue_length", "Changes that are not told yet.", lambda: {(): self._telling.waiting}),
             Reading("scopegate_shared_store_dropped_total", dropped, self._dropped, ("reason",), counter=True),
-            Reading("scopegate_shared_store_last_sync_timestamp_seconds", synced, lambda: {(): self._synced_at}),
+            Reading("scopegate_shared_store_last_sync_timestamp_seconds", synced, lambda: {(): self._outage.synced_at}),
         )
 
     def _operations(self) -> Values:
-        return {(name,): self._counts[name] for name in OPERATIONS}
+        return {(name,): self._replica.counts[name] for name in OPERATIONS}
 
     def _dropped(self) -> Values:
         values: dict[tuple[str, ...], float] = {
-            (reason,): sum(vendor.dropped[reason] for vendor in self._vendors) for reason in DROP_REASONS
+            (reason,): sum(vendor.dropped[reason] for vendor in self._replica.vendors) for reason in DROP_REASONS
         }
-        return values | {(MALFORMED,): self._malformed}
-
-
-def _received(key: bytes, value: bytes) -> Received:
-    try:
-        return Received(key, int(value[:VERSION_DIGITS]), value[VERSION_DIGITS:])
-    except ValueError:
-        raise StoreError("something else writes under the names of this store") from None
+        return values | {(MALFORMED,): self._hearing.malformed}

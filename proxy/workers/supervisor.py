@@ -92,7 +92,7 @@ class Supervisor(App):
         Rations(self._spreading)
         self.handle(SCORE, self._scoreboard.take)
         if self._stores.shared is not None:
-            self._stores.shared.turn = self._spreading.turn
+            self._stores.shared.take_turns(self._spreading.turn)
 
     def _lost(self) -> None:
         """The journal went on too far: nobody may deny on what this copy could bring back."""
