@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 import httptools
 
 from proxy import errors
 from proxy.identity.clients import NO_PEER
 from proxy.protocol.headers import RequestHead, hop_fault, read_request, renew
+from proxy.wire.known_request import KnownRequest, rest_of
 from proxy.wire.limits import DRAINING_IDLE_S, HALF_CLOSED_S, LINGER_S, MAX_CODING_BYTES, MAX_CODING_SHARE, WRITE_HIGH_WATER, Limits
 from proxy.wire.sockets import Probe, is_reset, peer_of, reset_on_close
 from proxy.wire.turn import Turn
@@ -27,9 +28,6 @@ _BACKLOG, _UPLOAD, _SLOW = 1, 2, 4
 """Why a client is not read: requests wait their turn; the vendor does not take the body; the client takes no answers."""
 
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")}
-
-
-_CURRENT: Final = b" HTTP/1.1"
 
 
 class ClientConnection:
@@ -48,15 +46,18 @@ class ClientConnection:
         "_idle_since",
         "_known_fields",
         "_known_head",
+        "_known_request",
         "_leave_by",
         "_line",
         "_listener",
+        "_method",
         "_out",
         "_parser",
         "_pauses",
         "_pumping",
         "_raw_left",
         "_receiving",
+        "_rest",
         "_target",
         "draining",
         "ending",
@@ -78,9 +79,12 @@ class ClientConnection:
         self._head_bytes = self._coding_bytes = self._raw_left = self._pauses = self.served = 0
         self._known_fields: list[tuple[bytes, bytes]] | None = None
         self._known_head: RequestHead | None = None
-        self._target = b""
+        self._known_request: KnownRequest | None = None
+        self._target = self._method = b""
         self._line = b""
         """What begins with a request line, until that was read."""
+        self._rest = b""
+        """What came behind the target of the request that is being read, where it began with that request."""
         self._head_since = self._idle_since = self._half_closed_at = self._leave_by = 0.0
         self.peer = NO_PEER
         self._half_open = True
@@ -144,7 +148,7 @@ class ClientConnection:
         if self._raw_left:
             data = self._take_raw(data)
         if data and not self._dead:
-            self._parse(data)
+            self._read(data)
         if self.turns:
             self._pump()
             upstream = self.turns[0].upstream if self.turns else None
@@ -153,9 +157,19 @@ class ClientConnection:
         if self._out:
             self.flush()
 
+    def _read(self, data: bytes) -> None:
+        """Read what is no piece of a length-framed body: where it is one more request of a known kind, the parser need not."""
+        known = self._known_request
+        target = known.target(data) if known is not None and not self._head and self._receiving is None else b""
+        if known is not None and target:
+            self._take_known(known, target)
+        else:
+            self._parse(data)
+
     def _parse(self, data: bytes) -> None:
-        in_head, body_of, body_bytes = self._head, self._receiving, self._body_bytes()
+        in_head, body_of, body_bytes, served = self._head, self._receiving, self._body_bytes(), self.served
         self._line = data if not in_head and body_of is None else b""
+        self._rest, self._known_request = b"", None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
@@ -170,6 +184,25 @@ class ClientConnection:
             self._watch_coding(len(data) - self._body_bytes() + body_bytes)
         elif turn is not None and turn.head is not None and turn.head.content_length is not None:
             self._raw_left = turn.head.content_length - self._body_bytes()
+        elif self._rest and turn is None and not self._head and not self._dead and self.served == served + 1:
+            self._know()
+
+    def _know(self) -> None:
+        """Remember the one whole request that was just parsed, so that the parser need not read the next one like it."""
+        head = self._known_head
+        known = head is not None and not (head.traced or head.content_length or head.chunked)
+        self._known_request = KnownRequest(self._method, self._rest, head) if known and head is not None else None
+
+    def _take_known(self, known: KnownRequest, target: bytes) -> None:
+        """Take a request that differs in nothing but its target from one that was parsed."""
+        self._target = target
+        known.head.repeats = True
+        try:
+            self._receive(known.method, self._line_fault(known.method, "1.1") or known.head, "1.1", keep_alive=True)
+            self.on_message_complete()
+        except Exception as bug:
+            self._listener.on_bug(bug)
+            self._give_up_parsing(errors.INTERNAL)
 
     def _take_raw(self, data: bytes) -> bytes:
         """Hand on a piece of a length-framed body; return what comes behind its end, which a parser reads that knows nothing of it."""
@@ -214,15 +247,22 @@ class ClientConnection:
         self._head = False
         if self._dead:
             return
+        parser = self._parser
+        method: bytes = parser.get_method()
+        rest = rest_of(method, self._target, self._line) if self._line else b""  # asking the parser for the version is dear
+        version: str = "1.1" if rest else parser.get_http_version()
+        self._line = b""
+        keep_alive: bool = parser.should_keep_alive()
+        if keep_alive:
+            self._method, self._rest = method, rest
+        self._receive(method, self._read_head(method, version), version, keep_alive=keep_alive)
+
+    def _receive(self, method: bytes, head: RequestHead | Fault, version: str, *, keep_alive: bool) -> None:
+        """Rule on a request whose head was read, or answer the fault that is in it."""
         if len(self.turns) >= self._listener.service.limits.max_pipelined:
             self._reject(errors.TOO_MANY_PIPELINED)
-            return
-        parser = self._parser
-        method, version = parser.get_method(), "1.1" if self._line and _is_current(self._line) else parser.get_http_version()
-        self._line = b""
-        head = self._read_head(method, version)
-        if isinstance(head, RequestHead):
-            self._begin(method, head, version)
+        elif isinstance(head, RequestHead):
+            self._begin(method, head, version, keep_alive=keep_alive)
         else:
             self._reject(head, method)
 
@@ -270,7 +310,7 @@ class ClientConnection:
     def forget(self) -> None:
         """Remember nothing that another configuration taught: neither how fields were read, nor what was ruled."""
         self._forget_head()
-        self._known_fields = self._known_head = None
+        self._known_fields = self._known_head = self._known_request = None
 
     def _line_fault(self, method: bytes, version: str) -> Fault | None:
         """Say what is wrong with the request line, if anything."""
@@ -286,7 +326,7 @@ class ClientConnection:
         size = sum(len(name) + len(value) + 4 for name, value in self._fields)
         return errors.HEADERS_TOO_LARGE if len(self._fields) > limits.max_headers or size > limits.max_header_bytes else None
 
-    def _begin(self, method: bytes, head: RequestHead, version: str) -> None:
+    def _begin(self, method: bytes, head: RequestHead, version: str, *, keep_alive: bool) -> None:
         service = self._listener.service
         limit = service.limits.max_body_bytes
         begun_at = service.now()
@@ -298,7 +338,6 @@ class ClientConnection:
             ruling = service.gate.reject(fault, name, self.peer)
         else:
             ruling = service.gate.open(name, self._target, head, self.peer)
-        keep_alive = self._parser.should_keep_alive()
         self._add(Turn(self, service, ruling, method, begun_at, keep_alive=keep_alive, old_client=version == "1.0"))
 
     def _add(self, turn: Turn) -> None:
@@ -483,9 +522,3 @@ class ClientConnection:
             return
         turn.check(now)
         self.flush()
-
-
-def _is_current(data: bytes) -> bool:
-    """Say whether what begins with a request line tells of HTTP/1.1 there; the parser knows, but asking it is dear."""
-    end = data.find(b"\r\n")
-    return end > 0 and data[end - len(_CURRENT) : end] == _CURRENT
