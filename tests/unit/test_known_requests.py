@@ -119,7 +119,8 @@ async def test_the_parser_is_spared_what_is_known() -> None:
         connection, wire = connected(driven)
         connection.data_received(request)
         told: list[bytes] = []
-        connection._parser = Deaf(told)
+        deaf: Any = Deaf(told)
+        connection._parser = deaf
         connection.data_received(request)
         connection.data_received(request.replace(b"page=1", b"page=2"))
         assert wire.sent.count(b"HTTP/1.1 403") == 3
