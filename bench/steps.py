@@ -23,7 +23,7 @@ from proxy.app import App
 from proxy.credentials import Secret
 from proxy.model import Grants, Source
 from proxy.settings import Loaded, parse_settings
-from proxy.vendors.base import Issued
+from proxy.vendors.facts import Issued
 from proxy.wire.downstream import ClientConnection
 from proxy.wire.listener import Listener
 from proxy.wire.upstream import UpstreamConnection

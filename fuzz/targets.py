@@ -16,8 +16,9 @@ from proxy.protocol.links import Home, Links
 from proxy.protocol.targets import BadTarget, Target, parse_target
 from proxy.settings import builtin_config_directory, load_catalog
 from proxy.settings.catalog_build import CatalogSource
-from proxy.vendors.base import Seen, Vendor
+from proxy.vendors.base import Vendor
 from proxy.vendors.registry import make_vendor
+from proxy.vendors.seen import Seen
 from tests.fakes.unplugged import Unplugged, talk
 
 SAMPLES: Final = tuple(path.read_bytes() for path in sorted((Path(__file__).parents[1] / "tests/samples").rglob("*.json")))

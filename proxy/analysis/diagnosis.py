@@ -16,7 +16,8 @@ from proxy.analysis.pasting import Pasted
 from proxy.model import ErrorKind, KnownError, Named, Reason
 from proxy.protocol import targets
 from proxy.protocol.targets import Target
-from proxy.vendors.base import METHOD_OVERRIDE, Denial, Vendor
+from proxy.vendors.base import Vendor
+from proxy.vendors.refusals import METHOD_OVERRIDE, Denial
 
 POLICY_CODE: Final = "SCG-POLICY"
 _OPERATOR: Final = "the operator of this proxy"

@@ -22,8 +22,10 @@ from proxy.model import Deny, Indeterminate, Mode, NotApplicable, Permit, Predic
 from proxy.policy import rules as policy
 from proxy.protocol.targets import BadTarget, Target, parse_target
 from proxy.settings import KINDS, Loaded, Problems, allowances, builtin_config_directory, implications, load_catalog, load_settings
-from proxy.vendors.base import Issued, Seen, Vendor
+from proxy.vendors.base import Vendor
+from proxy.vendors.facts import Issued
 from proxy.vendors.registry import make_vendor
+from proxy.vendors.seen import Seen
 
 BUILT_IN: Final = tuple(kind for kind in KINDS if kind != "generic")
 """The kinds with a shipped catalogue."""

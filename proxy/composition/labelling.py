@@ -11,7 +11,7 @@ from proxy.identity.clients import ANONYMOUS, UNIDENTIFIED
 from proxy.protocol import targets
 from proxy.settings import Loaded, largest_series_count
 from proxy.telemetry.labels import KnownLabels, Reading, Together, Values, VendorLabels
-from proxy.vendors.base import METHOD_OVERRIDE
+from proxy.vendors.refusals import METHOD_OVERRIDE
 
 
 def known_labels(loaded: Loaded) -> KnownLabels:

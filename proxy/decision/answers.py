@@ -15,7 +15,7 @@ from proxy.telemetry.exchange import Outcome
 
 if TYPE_CHECKING:
     from proxy.decision.ruling import Mount, Ruling
-    from proxy.vendors.base import Denial, Refusal
+    from proxy.vendors.refusals import Denial, Refusal
 
 
 def refusal_answer(ruling: Ruling, denial: Denial, policy: bool) -> LocalAnswer:

@@ -33,7 +33,8 @@ from proxy.model import (
 from proxy.policy.rules import NotAllowed, Rules, Within, allows, settle, speaks_for_token
 from proxy.prediction import predict
 from proxy.protocol.targets import Target, ambiguous_path
-from proxy.vendors.base import BadRequest, Denial, Vendor
+from proxy.vendors.base import Vendor
+from proxy.vendors.refusals import BadRequest, Denial
 
 _DECISION_NAMES: Final[Mapping[type[Prediction], str]] = {
     Permit: "permit",

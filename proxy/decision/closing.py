@@ -15,7 +15,8 @@ from proxy.model import NOTHING_KNOWN, Deny, Indeterminate, NotApplicable, Permi
 from proxy.prediction import predict
 from proxy.protocol.bodies import decode_body
 from proxy.telemetry.exchange import LIKE, Actual, Exchange, Outcome, Predicted, Repetition, ResponseKind, likeness
-from proxy.vendors.base import Lacks, Seen, Verdict, plain_kind
+from proxy.vendors.facts import Lacks
+from proxy.vendors.seen import Seen, Verdict, plain_kind
 
 _PREDICTED: Final = {
     Permit: Predicted.PERMIT,

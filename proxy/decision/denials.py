@@ -12,7 +12,9 @@ from proxy.grants import Knowledge
 from proxy.model import NOTHING_KNOWN, Deny, Grants, Holding, Named, Reason, Resources
 from proxy.prediction import holding
 from proxy.protocol.targets import Target
-from proxy.vendors.base import Denial, Vendor, no_access_at_all
+from proxy.vendors.base import Vendor
+from proxy.vendors.refusals import Denial
+from proxy.vendors.resources import no_access_at_all
 
 Implied = Mapping[str, frozenset[str]]
 

@@ -8,7 +8,9 @@ from typing import Final
 
 from proxy.grants import Knowledge
 from proxy.model import OPERATION_SCOPE_PREFIX, Named, Operation, Reason, Source
-from proxy.vendors.base import Denial, Vendor, bare_resource
+from proxy.vendors.base import Vendor
+from proxy.vendors.refusals import Denial
+from proxy.vendors.resources import bare_resource
 
 MAX_HELD: Final = 200
 

@@ -30,7 +30,7 @@ from proxy.protocol.identifiers import IdMaker
 from proxy.protocol.targets import Target, ambiguous_path
 from proxy.protocol.trace_context import Traces
 from proxy.telemetry.exchange import CacheResult
-from proxy.vendors.base import BadRequest
+from proxy.vendors.refusals import BadRequest
 
 _HIT: Final = CacheResult.HIT
 _MISS: Final = CacheResult.MISS

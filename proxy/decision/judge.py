@@ -33,7 +33,7 @@ from proxy.model import (
 from proxy.policy.rules import NotAllowed, Verdict, Within, allows, settle, speaks_for_token
 from proxy.prediction import predict
 from proxy.telemetry.exchange import Decision, Outcome
-from proxy.vendors.base import Denial
+from proxy.vendors.refusals import Denial
 
 PREDICTION_ERROR: Final = "prediction_error"
 _RECHECKED: Final = frozenset(("GET", "HEAD"))

@@ -14,7 +14,8 @@ from proxy.decision.ruling import Mount
 from proxy.errors import Fault
 from proxy.protocol.headers import RequestHead
 from proxy.protocol.targets import BadTarget, Target, bad_path, bad_query
-from proxy.vendors.base import NO_WATCH, BadRequest, Watch
+from proxy.vendors.refusals import BadRequest
+from proxy.vendors.seen import NO_WATCH, Watch
 
 MAX_REMEMBERED: Final = 4096
 MAX_REMEMBERED_BYTES: Final = 1024

@@ -19,7 +19,8 @@ from proxy.protocol.links import Links
 from proxy.protocol.targets import Target
 from proxy.protocol.trace_context import NO_TRACE, Trace
 from proxy.telemetry.exchange import CacheResult, Decision, Outcome
-from proxy.vendors.base import NO_WATCH, Vendor, Watch
+from proxy.vendors.base import Vendor
+from proxy.vendors.seen import NO_WATCH, Watch
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from proxy.grants import NEVER, GrantStore, Knowledge, LackRecord, learned
 from proxy.knowledge.memory import VendorMemory
 from proxy.knowledge.sharing import Sharing
 from proxy.model import Deny, Grants, Indeterminate, Named, NotKnown, OneOf, Operation, Prediction, Resources, Source
-from proxy.vendors.base import Ended, Fact, Issued, Lacks, ShapeSeen, UserAccess
+from proxy.vendors.facts import Ended, Fact, Issued, Lacks, ShapeSeen, UserAccess
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from proxy.model import RefusalTemplate
-from proxy.vendors.base import ShapeSeen, UserAccess
+from proxy.vendors.facts import ShapeSeen, UserAccess
 
 MAX_USERS: Final = 10_000
 MAX_PAGES: Final = 1_000

@@ -13,7 +13,7 @@ from proxy.evidence.usage_rows import DAY_S, Right, UsageRow
 from proxy.reports.caveats import caveats
 from proxy.reports.grouping import Group, Question, VendorFacts, day_of, grouped
 from proxy.reports.privileges import UNNAMED, Call, Privileges, is_unknown
-from proxy.vendors.base import bare_resource
+from proxy.vendors.resources import bare_resource
 
 MAX_SETS: Final = 20
 """Smallest sets that a report spells out."""

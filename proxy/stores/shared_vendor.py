@@ -24,7 +24,7 @@ from proxy.stores.shared_memory import (
     user_item,
 )
 from proxy.stores.token_ledger import Slot
-from proxy.vendors.base import ShapeSeen
+from proxy.vendors.facts import ShapeSeen
 
 
 class SharedVendor(SharedMemory):

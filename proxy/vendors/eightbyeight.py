@@ -15,21 +15,7 @@ from proxy.model import OPERATION_SCOPE_PREFIX, Grants, Lack, Named, NotKnown, R
 from proxy.prediction import WHOLE_RESOURCE
 from proxy.protocol.targets import Target
 from proxy.telemetry.exchange import ResponseKind
-from proxy.vendors.base import (
-    EVERY_BODY,
-    NO_WATCH,
-    Denial,
-    Fact,
-    Issued,
-    Lacks,
-    Refusal,
-    Seen,
-    ShapeSeen,
-    Vendor,
-    Verdict,
-    Watch,
-    plain_kind,
-)
+from proxy.vendors.base import Vendor
 from proxy.vendors.eightbyeight_refusals import (
     CATEGORY,
     DEFAULTS,
@@ -40,9 +26,12 @@ from proxy.vendors.eightbyeight_refusals import (
     has_code,
     read_refused,
 )
+from proxy.vendors.facts import Fact, Issued, Lacks, ShapeSeen
 from proxy.vendors.forms import as_text
 from proxy.vendors.logins import BEARER, Login, Told, client_of, endpoint_at, read_issue, read_login, with_scopes
 from proxy.vendors.placeholders import bare_names, fill_refusal
+from proxy.vendors.refusals import Denial, Refusal
+from proxy.vendors.seen import EVERY_BODY, NO_WATCH, Seen, Verdict, Watch, plain_kind
 from proxy.vendors.shapes import private_texts, sanitised
 
 PBX: Final = "pbx"

@@ -15,8 +15,9 @@ from urllib.parse import unquote_plus
 from proxy.catalogs.catalog import Catalog
 from proxy.credentials import Secret
 from proxy.model import NOTHING_KNOWN, Grants, Source, TokenEndpoint
-from proxy.vendors.base import Issued, Seen
+from proxy.vendors.facts import Issued
 from proxy.vendors.forms import as_seconds, as_secret, as_text, as_token, read_form, read_object, scope_names
+from proxy.vendors.seen import Seen
 
 BEARER: Final = frozenset({"bearer"})
 

@@ -16,25 +16,13 @@ from proxy.credentials import Secret
 from proxy.model import Auth, Lack, OneOf, Operation, RefusalTemplate, TokenEndpoint
 from proxy.protocol.targets import Target
 from proxy.telemetry.exchange import ResponseKind
-from proxy.vendors.base import (
-    EVERY_BODY,
-    NO_WATCH,
-    Denial,
-    Fact,
-    Issued,
-    Lacks,
-    Refusal,
-    Seen,
-    ShapeSeen,
-    UserAccess,
-    Vendor,
-    Verdict,
-    Watch,
-    plain_kind,
-)
+from proxy.vendors.base import Vendor
+from proxy.vendors.facts import Fact, Issued, Lacks, ShapeSeen, UserAccess
 from proxy.vendors.forms import read_object
 from proxy.vendors.logins import client_of, endpoint_at, read_issue, read_login, told_scopes, with_scopes
 from proxy.vendors.placeholders import fill_refusal
+from proxy.vendors.refusals import Denial, Refusal
+from proxy.vendors.seen import EVERY_BODY, NO_WATCH, Seen, Verdict, Watch, plain_kind
 from proxy.vendors.shapes import private_texts, sanitised
 from proxy.vendors.tokens import read_scope_claim
 

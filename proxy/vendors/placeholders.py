@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from proxy.model import OPERATION_SCOPE_PREFIX, Named, RefusalTemplate
-from proxy.vendors.base import Denial, Refusal, bare_resource, operation_id
 from proxy.vendors.moments import moment
+from proxy.vendors.refusals import Denial, Refusal, operation_id
+from proxy.vendors.resources import bare_resource
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([a-z0-9_]+)\}")
 _UNSAFE_IN_HEADER = re.compile(r"[^\x20-\x7e]")

@@ -16,26 +16,13 @@ from proxy.credentials import Secret
 from proxy.model import Grants, Lack, RefusalTemplate, Source, TokenEndpoint, TokenPlace
 from proxy.protocol.targets import Target
 from proxy.telemetry.exchange import ResponseKind
-from proxy.vendors.base import (
-    EVERY_BODY,
-    METHOD_OVERRIDE,
-    NO_WATCH,
-    BadRequest,
-    Denial,
-    Ended,
-    Fact,
-    Issued,
-    Lacks,
-    Refusal,
-    Seen,
-    Vendor,
-    Verdict,
-    Watch,
-    plain_kind,
-)
+from proxy.vendors.base import Vendor
+from proxy.vendors.facts import Ended, Fact, Issued, Lacks
 from proxy.vendors.forms import as_seconds, as_secret, as_text, read_form, read_object, scope_names
 from proxy.vendors.logins import endpoint_at, read_issue, read_login, told_scopes, with_scopes
 from proxy.vendors.rate_budget import RateFields
+from proxy.vendors.refusals import METHOD_OVERRIDE, BadRequest, Denial, Refusal
+from proxy.vendors.seen import EVERY_BODY, NO_WATCH, Seen, Verdict, Watch, plain_kind
 
 TOKEN_ENDPOINTS: Final = (TokenEndpoint("/restapi/oauth/token"),)
 SESSION_INFO_PATH: Final = "/restapi/oauth/session-info"

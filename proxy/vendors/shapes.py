@@ -12,8 +12,9 @@ from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 from proxy.model import Named
-from proxy.vendors.base import Seen, bare_resource
 from proxy.vendors.placeholders import escape
+from proxy.vendors.resources import bare_resource
+from proxy.vendors.seen import Seen
 
 MAX_MEMBERS: Final = 16
 MAX_DEPTH: Final = 3

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from proxy.catalogs.catalog import Catalog
 from proxy.credentials import Secret
 from proxy.model import Grants, Source
-from proxy.vendors.base import Issued
+from proxy.vendors.facts import Issued
 from proxy.vendors.forms import as_seconds, read_object, scope_names
 
 

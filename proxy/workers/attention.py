@@ -10,7 +10,7 @@ from proxy.grants import GrantStore, Knowledge
 from proxy.knowledge.learning import Learner, Moment, proven_by
 from proxy.knowledge.memory import VendorMemory
 from proxy.model import Deny, Prediction, Resources, Source
-from proxy.vendors.base import Fact, Issued
+from proxy.vendors.facts import Fact, Issued
 from proxy.workers.journal import Journal
 from proxy.workers.spreading import Turn
 

@@ -18,7 +18,7 @@ from proxy.knowledge.memory import UserRecord, VendorMemory
 from proxy.knowledge.sharing import Sharing
 from proxy.model import Grants, RefusalTemplate
 from proxy.stores import codec
-from proxy.vendors.base import ShapeSeen
+from proxy.vendors.facts import ShapeSeen
 
 KEPT: Final = 1
 TIED: Final = 2

@@ -18,7 +18,7 @@ from proxy.model import Grants, Lack, Mode, OnUnknown
 from proxy.policy.rules import Rules
 from proxy.protocol.headers import RequestHead
 from proxy.telemetry.exchange import Exchange
-from proxy.vendors.base import Lacks
+from proxy.vendors.facts import Lacks
 from proxy.vendors.registry import make_vendor
 from tests.gates import (
     FINGERPRINTER,

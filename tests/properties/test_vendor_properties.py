@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from proxy.credentials import Secret
 from proxy.model import NO_RESOURCES
 from proxy.protocol.targets import Target
-from proxy.vendors.base import Seen, Vendor
+from proxy.vendors.base import Vendor
+from proxy.vendors.seen import Seen
 from tests.unit.vendors import test_eightbyeight, test_generic, test_newvoicemedia, test_ringcentral
 from tests.unit.vendors.support import sample, target
 

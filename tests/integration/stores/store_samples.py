@@ -18,7 +18,7 @@ from proxy.stores.keys import KeyFile, Keys
 from proxy.stores.loading import Decoder, Expected
 from proxy.stores.pending import SCORE, USAGE
 from proxy.stores.timeline import Anchor
-from proxy.vendors.base import ShapeSeen, UserAccess
+from proxy.vendors.facts import ShapeSeen, UserAccess
 
 WAIT_S = 20.0
 KEY = Secret(b"k" * 32)

@@ -18,8 +18,10 @@ from proxy.protocol.targets import Target
 from proxy.settings import Problems, builtin_config_directory, load_catalog
 from proxy.telemetry.decision_log import JsonLines
 from proxy.telemetry.exchange import Decision, Outcome, ResponseKind
-from proxy.vendors.base import METHOD_OVERRIDE, Seen, Vendor
+from proxy.vendors.base import Vendor
+from proxy.vendors.refusals import METHOD_OVERRIDE
 from proxy.vendors.registry import make_vendor
+from proxy.vendors.seen import Seen
 from tests.gates import House, client, plans
 from tests.unit.telemetry.support import DENIED, FORWARDED
 

@@ -20,8 +20,8 @@ from proxy.model import Grants, Mode, OneOf, Operation, Reason, RefusalTemplate,
 from proxy.policy.rules import Rules
 from proxy.protocol.targets import Target
 from proxy.telemetry.exchange import Decision
-from proxy.vendors.base import Denial, Refusal
 from proxy.vendors.generic import Generic
+from proxy.vendors.refusals import Denial, Refusal
 
 PLAIN = Operation("acme", "readCalls", "GET", "/calls", OneOf((("calls:read",),)))
 BOUND = Operation("acme", "readRecords", "GET", "/records", OneOf((("calls:read",),)), resource=ResourceRule("pbx", "query", "pbx"))

@@ -22,7 +22,7 @@ from proxy.model import (
     Source,
 )
 from proxy.protocol.targets import Target
-from proxy.vendors.base import BadRequest
+from proxy.vendors.refusals import BadRequest
 from tests.gates import House, body_of, plans
 
 PLANS = plans()

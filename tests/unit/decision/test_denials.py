@@ -9,7 +9,7 @@ from proxy.grants import NEVER, Knowledge, LackRecord
 from proxy.model import Deny, Grants, Lack, Named, Reason, Resources, Source, Unbounded
 from proxy.prediction import WHOLE_RESOURCE
 from proxy.protocol.targets import Target
-from proxy.vendors.base import Denial
+from proxy.vendors.refusals import Denial
 from tests.gates import plans
 
 RC, EIGHT, _ = (plan.vendor for plan in plans())

@@ -11,8 +11,8 @@ from proxy.decision.explain import MAX_HELD, NO_EVIDENCE, Evidence, explain, hel
 from proxy.grants import NEVER, Knowledge
 from proxy.model import Grants, Lack, Named, OneOf, Operation, Reason, ScopeInfo, Source
 from proxy.protocol.targets import Target
-from proxy.vendors.base import Denial
 from proxy.vendors.generic import Generic
+from proxy.vendors.refusals import Denial
 
 OPERATION = Operation("acme", "readCalls", "GET", "/calls/{id}", OneOf((("A",), ("B", "C"))))
 CATALOG: Catalog = compile_catalog(

@@ -15,8 +15,10 @@ from proxy.decision.ruling import Ruling
 from proxy.model import Deny, Grants, Indeterminate, Lack, Mode, Named, NotApplicable, OnUnknown, Permit, Reason, Source, Unbounded
 from proxy.policy.rules import Rules
 from proxy.telemetry.exchange import CacheResult, Decision, Outcome
-from proxy.vendors.base import EVERY_BODY, NO_WATCH, Denial, Lacks, Refusal
+from proxy.vendors.facts import Lacks
+from proxy.vendors.refusals import Denial, Refusal
 from proxy.vendors.ringcentral import RingCentral
+from proxy.vendors.seen import EVERY_BODY, NO_WATCH
 from tests.gates import (
     FINGERPRINTER,
     WALL,

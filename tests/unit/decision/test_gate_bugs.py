@@ -15,9 +15,11 @@ from proxy.policy.allowance import Allowance, AllowRule
 from proxy.policy.rules import Rules
 from proxy.protocol.targets import Target
 from proxy.telemetry.exchange import Actual, Decision, Outcome, ResponseKind
-from proxy.vendors.base import NO_WATCH, BadRequest, Denial, Fact, Issued, Refusal, Seen, Verdict, Watch
 from proxy.vendors.eightbyeight import EightByEight
+from proxy.vendors.facts import Fact, Issued
+from proxy.vendors.refusals import BadRequest, Denial, Refusal
 from proxy.vendors.ringcentral import RingCentral
+from proxy.vendors.seen import NO_WATCH, Seen, Verdict, Watch
 from tests.gates import (
     House,
     MountPlan,

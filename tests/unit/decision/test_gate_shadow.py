@@ -9,7 +9,7 @@ import pytest
 from proxy.credentials import Secret
 from proxy.decision.ruling import Ruling
 from proxy.model import Lack, Mode
-from proxy.vendors.base import Lacks
+from proxy.vendors.facts import Lacks
 from tests.gates import FINGERPRINTER, House, MountPlan, client, make_head, plans
 
 LOG = "/rc/restapi/v1.0/account/~/call-log"

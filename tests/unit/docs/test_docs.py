@@ -43,7 +43,7 @@ from proxy.settings.catalog_schema import (
 from proxy.settings.values import Section
 from proxy.telemetry.decision_log import MAX_PATH, decision_log
 from proxy.telemetry.exchange import Actual, Decision, Exchange, Outcome, Predicted, ResponseKind
-from proxy.vendors.base import METHOD_OVERRIDE
+from proxy.vendors.refusals import METHOD_OVERRIDE
 from tests.fakes.authority import Authority
 from tests.unit.docs import tables
 from tests.unit.docs.pages import DOCS, PAGES, ROOT, Block, anchors, blocks, code, codes, links, read, rows, section, without_blocks

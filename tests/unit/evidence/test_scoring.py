@@ -11,7 +11,7 @@ from proxy.evidence.scoring import NOT_SCORED, Cause, Score, Scored, score
 from proxy.grants import NEVER, Knowledge, LackRecord
 from proxy.model import Deny, Grants, Lack, Mode, Source
 from proxy.telemetry.exchange import Exchange
-from proxy.vendors.base import Lacks
+from proxy.vendors.facts import Lacks
 from tests.gates import FINGERPRINTER, WALL, House, client, plans, refusal_of_8x8, refusal_of_ringcentral
 
 LOG = "/rc/restapi/v1.0/account/~/call-log"

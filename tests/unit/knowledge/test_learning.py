@@ -26,7 +26,7 @@ from proxy.model import (
     Source,
     Unbounded,
 )
-from proxy.vendors.base import Ended, Issued, Lacks, ShapeSeen, UserAccess
+from proxy.vendors.facts import Ended, Issued, Lacks, ShapeSeen, UserAccess
 
 FINGERPRINT = Fingerprinter(Secret(b"key"))
 NOW = Moment(100.0, 1_000_100.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proxy.knowledge.memory import MAX_PAGES, UserRecord, VendorMemory
 from proxy.model import RefusalTemplate
-from proxy.vendors.base import ShapeSeen, UserAccess
+from proxy.vendors.facts import ShapeSeen, UserAccess
 
 
 def page(user: str, number: int, count: int, **permissions: str) -> UserAccess:

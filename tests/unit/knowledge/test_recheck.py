@@ -8,7 +8,7 @@ from proxy.knowledge.learning import Learner, Moment
 from proxy.knowledge.memory import VendorMemory
 from proxy.model import Deny, Grants, Indeterminate, Lack, Named, OneOf, Operation, Resources, Source
 from proxy.prediction import predict
-from proxy.vendors.base import Issued, Lacks
+from proxy.vendors.facts import Issued, Lacks
 
 TOKEN = b"f" * 16
 OPERATION = Operation("8x8", "call-detail-records", "GET", "/v2/call-records", OneOf((("CDR",),)))

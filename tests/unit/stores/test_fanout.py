@@ -7,7 +7,7 @@ from proxy.grants import GrantStore, Knowledge
 from proxy.knowledge.memory import UserRecord, VendorMemory
 from proxy.model import NOTHING_KNOWN, RefusalTemplate, Source
 from proxy.stores.fanout import Fanout
-from proxy.vendors.base import ShapeSeen, UserAccess
+from proxy.vendors.facts import ShapeSeen, UserAccess
 
 TOKEN = Fingerprint(b"f" * 32)
 ENTRY = Knowledge(NOTHING_KNOWN, Source.REFUSAL, 0.0, 10.0)

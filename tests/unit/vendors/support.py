@@ -11,7 +11,10 @@ from urllib.parse import urlencode
 from proxy.catalogs.catalog import Catalog
 from proxy.model import Operation, Reason
 from proxy.protocol.targets import Target, parse_target
-from proxy.vendors.base import Denial, Fact, Issued, Lacks, Seen, ShapeSeen, Vendor
+from proxy.vendors.base import Vendor
+from proxy.vendors.facts import Fact, Issued, Lacks, ShapeSeen
+from proxy.vendors.refusals import Denial
+from proxy.vendors.seen import Seen
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 

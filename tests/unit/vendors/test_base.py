@@ -8,7 +8,11 @@ from proxy.catalogs.catalog import compile_catalog
 from proxy.credentials import Secret
 from proxy.model import ANYWHERE, Lack, Named, OneOf, Operation, RefusalTemplate, ResourceRule, Resources, Unbounded
 from proxy.telemetry.exchange import ResponseKind
-from proxy.vendors.base import NO_WATCH, Denial, Fact, Refusal, Seen, Vendor, Verdict, bare_resource, no_access_at_all, plain_kind
+from proxy.vendors.base import Vendor
+from proxy.vendors.facts import Fact
+from proxy.vendors.refusals import Denial, Refusal
+from proxy.vendors.resources import bare_resource, no_access_at_all
+from proxy.vendors.seen import NO_WATCH, Seen, Verdict, plain_kind
 from tests.unit.vendors.support import denial, target
 
 RULES = {

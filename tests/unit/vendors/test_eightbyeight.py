@@ -24,8 +24,10 @@ from proxy.model import (
 )
 from proxy.prediction import predict
 from proxy.telemetry.exchange import ResponseKind
-from proxy.vendors.base import EVERY_BODY, NO_WATCH, Fact, Issued, Lacks, Verdict, no_access_at_all
 from proxy.vendors.eightbyeight import EightByEight
+from proxy.vendors.facts import Fact, Issued, Lacks
+from proxy.vendors.resources import no_access_at_all
+from proxy.vendors.seen import EVERY_BODY, NO_WATCH, Verdict
 from tests.unit.vendors.support import basic, denial, issued, lacks, operation, sample, sample_object, seen, shape, target
 
 USER = "reporting@example.com"

@@ -22,8 +22,9 @@ from proxy.model import (
     TokenPlace,
 )
 from proxy.telemetry.exchange import ResponseKind
-from proxy.vendors.base import EVERY_BODY, NO_WATCH, Fact, Lacks, Verdict
+from proxy.vendors.facts import Fact, Lacks
 from proxy.vendors.generic import Generic
+from proxy.vendors.seen import EVERY_BODY, NO_WATCH, Verdict
 from tests.unit.vendors.support import denial, issued, jwt, seen, target
 
 CATALOG = compile_catalog(

@@ -9,8 +9,9 @@ from proxy.catalogs.catalog import compile_catalog
 from proxy.credentials import Secret
 from proxy.model import Auth, Grants, Lack, NotKnown, OneOf, Operation, Reason, RefusalTemplate, Source, TokenEndpoint
 from proxy.telemetry.exchange import ResponseKind
-from proxy.vendors.base import EVERY_BODY, NO_WATCH, Fact, Lacks, ShapeSeen, UserAccess, Verdict, Watch
+from proxy.vendors.facts import Fact, Lacks, ShapeSeen, UserAccess
 from proxy.vendors.newvoicemedia import NewVoiceMedia
+from proxy.vendors.seen import EVERY_BODY, NO_WATCH, Verdict, Watch
 from tests.unit.vendors.support import basic, denial, issued, jwt, lacks, sample, sample_object, seen, shape, target
 
 USER_ID = "895db16f-5270-6ef8-e173-10ea365aefcc"

@@ -9,8 +9,10 @@ from proxy.catalogs.catalog import compile_catalog
 from proxy.credentials import Secret
 from proxy.model import Auth, Grants, Lack, OneOf, Operation, Reason, RefusalTemplate, ScopeInfo, Source, TokenEndpoint, TokenPlace
 from proxy.telemetry.exchange import ResponseKind
-from proxy.vendors.base import EVERY_BODY, NO_WATCH, BadRequest, Ended, Fact, Lacks, Verdict
+from proxy.vendors.facts import Ended, Fact, Lacks
+from proxy.vendors.refusals import BadRequest
 from proxy.vendors.ringcentral import RingCentral
+from proxy.vendors.seen import EVERY_BODY, NO_WATCH, Verdict
 from tests.unit.vendors.support import denial, issued, lacks, sample, sample_object, seen, target
 
 LOG = "/restapi/v1.0/account/~/call-log"

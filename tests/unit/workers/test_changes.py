@@ -8,7 +8,7 @@ from proxy.credentials import FINGERPRINT_BYTES
 from proxy.grants import GrantStore, Knowledge
 from proxy.knowledge.memory import UserRecord, VendorMemory
 from proxy.model import Grants, RefusalTemplate, Source
-from proxy.vendors.base import ShapeSeen
+from proxy.vendors.facts import ShapeSeen
 from proxy.workers.changes import KEPT, Change, Reader, RecordError, Writer, read_change
 from tests.unit.stores.test_codec import entries
 

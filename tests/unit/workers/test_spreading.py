@@ -13,7 +13,7 @@ from proxy.grants import Knowledge as TokenKnowledge
 from proxy.knowledge.learning import Moment
 from proxy.model import ANYWHERE, Deny, Grants, Lack, OneOf, Operation, Source
 from proxy.stores.fanout import Fanout
-from proxy.vendors.base import Ended, Issued, Lacks
+from proxy.vendors.facts import Ended, Issued, Lacks
 from proxy.workers.attention import LearnerInTurns
 from proxy.workers.journal import Journal, journal_memory
 from proxy.workers.spreading import Spreading
