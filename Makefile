@@ -105,7 +105,8 @@ HOT := grants \
 	policy/rules \
 	identity/clients tls/secure_transport \
 	$(addprefix wire/,channel download downstream heads known_request pool rewriting sockets turn upstream) \
-	$(addprefix telemetry/,decision_log exchange grants_lines histogram line_writer metrics recent recorders) \
+	$(addprefix telemetry/,decision_log exchange grants_lines histogram json_lines line_writer log_members metrics recent recorders \
+	timestamps) \
 	$(addprefix evidence/,proposals score_rows scores usage usage_rows)
 
 COMPILED := build/compiled

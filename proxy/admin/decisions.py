@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from proxy.telemetry.decision_log import as_members, timestamp
 from proxy.telemetry.exchange import Exchange
+from proxy.telemetry.log_members import as_members
 from proxy.telemetry.recent import Filter, Recent
+from proxy.telemetry.timestamps import timestamp
 
 Members = Mapping[str, object]
 

@@ -6,7 +6,7 @@ from proxy.admin.backend import KnownToken, KnownUser
 from proxy.catalogs.catalog import Catalog
 from proxy.grants import Knowledge, LackRecord
 from proxy.model import AnyToken, NotKnown, Operation, Requirement, ScopeInfo
-from proxy.telemetry.decision_log import timestamp
+from proxy.telemetry.timestamps import timestamp
 
 _Members = dict[str, object]
 

@@ -17,8 +17,8 @@ from typing import Final, Protocol
 from proxy.admin.backend import Readiness
 from proxy.settings import Disk, Loaded, Problems, difference, stamp_of
 from proxy.settings.reading import Stamp
-from proxy.telemetry.decision_log import timestamp
 from proxy.telemetry.labels import Reading, Values
+from proxy.telemetry.timestamps import timestamp
 
 POLL_S: Final = 1.0
 """Seconds between two looks at the files. A change counts when two looks agree on it: files are replaced one after the other."""

@@ -23,8 +23,9 @@ from proxy.protocol.identifiers import IdMaker
 from proxy.protocol.trace_context import Traces
 from proxy.simulators import RingCentralSimulator
 from proxy.simulators.ringcentral import JWT_GRANT
-from proxy.telemetry.decision_log import JsonLines, TextLines
 from proxy.telemetry.exchange import Exchange
+from proxy.telemetry.json_lines import JsonLines
+from proxy.telemetry.text_lines import TextLines
 from proxy.wire.listener import Listener
 from tests.integration.canary import ASSERTION, QUERY, SECRET, STRAY_TOKEN, MarkedMint, Written, found_in, marked_vendors
 from tests.integration.house import HandClocks, basic, configuration

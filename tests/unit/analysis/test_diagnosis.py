@@ -16,8 +16,8 @@ from proxy.model import ErrorKind
 from proxy.protocol import targets
 from proxy.protocol.targets import Target
 from proxy.settings import Problems, builtin_config_directory, load_catalog
-from proxy.telemetry.decision_log import JsonLines
 from proxy.telemetry.exchange import Decision, Outcome, ResponseKind
+from proxy.telemetry.json_lines import JsonLines
 from proxy.vendors.base import Vendor
 from proxy.vendors.refusals import METHOD_OVERRIDE
 from proxy.vendors.registry import make_vendor

@@ -41,8 +41,9 @@ from proxy.settings.catalog_schema import (
     TokenPlaceRow,
 )
 from proxy.settings.values import Section
-from proxy.telemetry.decision_log import MAX_PATH, decision_log
+from proxy.telemetry.decision_log import decision_log
 from proxy.telemetry.exchange import Actual, Decision, Exchange, Outcome, Predicted, ResponseKind
+from proxy.telemetry.log_members import MAX_PATH
 from proxy.vendors.refusals import METHOD_OVERRIDE
 from tests.fakes.authority import Authority
 from tests.unit.docs import tables

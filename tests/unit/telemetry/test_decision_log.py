@@ -7,8 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.telemetry.decision_log import DecisionLog, Encoder, JsonLines, TextLines, as_members, timestamp
+from proxy.telemetry.decision_log import DecisionLog, Encoder
 from proxy.telemetry.exchange import Actual, Exchange, Outcome, Predicted
+from proxy.telemetry.json_lines import JsonLines
+from proxy.telemetry.log_members import as_members
+from proxy.telemetry.text_lines import TextLines
+from proxy.telemetry.timestamps import timestamp
 from tests.unit.telemetry.support import BAD_REQUEST, DENIED, FORWARDED, but
 
 HOSTILE = ("\n", "\r", "\x1b[31m", "\x00", "\x7f", "\x9b31m", "\u2028", "\u202e", "\udcff")
