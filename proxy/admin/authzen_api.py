@@ -48,22 +48,11 @@ _Answer = Callable[[Members], Awaitable[object]]
 
 
 class AuthZenApi:
-    """The handlers, and the routes that lead to them. `clients` returns the names of the configured clients."""
+    """The handlers; `late.py` has the routes that lead to them. `clients` returns the names of the configured clients."""
 
     def __init__(self, backend: AdminBackend, clients: Callable[[], tuple[str, ...]]) -> None:
         self._backend = backend
         self._mapping = Mapping(backend, clients)
-
-    def routes(self) -> list[web.RouteDef]:
-        """Return the routes, for `server.start`."""
-        return [
-            web.get("/.well-known/authzen-configuration", self.configuration),
-            web.post("/access/v1/evaluation", self.evaluation),
-            web.post("/access/v1/evaluations", self.evaluations),
-            web.post("/access/v1/search/subject", self.subjects),
-            web.post("/access/v1/search/action", self.actions),
-            web.post("/access/v1/search/resource", self.resources),
-        ]
 
     async def configuration(self, request: web.Request) -> web.Response:
         """Say where what is served; the base is the address by which this request reached us."""

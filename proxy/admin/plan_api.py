@@ -31,15 +31,11 @@ _Members = Mapping[str, Any]
 
 
 class PlanApi:
-    """The handler, and the route that leads to it. `implied_by` returns which scopes of a vendor count as held through another."""
+    """The handler; its route is in `late.py`. `implied_by` returns which scopes of a vendor count as held through another."""
 
     def __init__(self, backend: AdminBackend, implied_by: Callable[[str], Implied]) -> None:
         self._backend = backend
         self._implied_by = implied_by
-
-    def routes(self) -> list[web.RouteDef]:
-        """Return the routes, for `server.start`."""
-        return [web.post("/api/v1/plan", self.plan)]
 
     async def plan(self, request: web.Request) -> web.Response:
         """Decide about every operation that is named, and say what would mend those that are denied for want of a right."""

@@ -1,4 +1,4 @@
-"""Every command: its options, its help text, its example. The work is done by the module that a command imports when it runs.
+"""Most commands: options, help texts, examples. The work is done by the module that a command imports when it runs.
 
 A command returns its exit code.
 """
@@ -12,40 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from proxy.cli.catalog_commands import catalog
 from proxy.cli.parameters import ADDRESS, DEFAULT_ADMIN, FILE, METHOD, format_option, refuse_remote, remote_option
-from proxy.cli.report_commands import report
 
 if TYPE_CHECKING:
     from proxy.settings import Address
 
 SIMULATED_VENDORS: Final = ("ringcentral", "8x8", "newvoicemedia")
-
-_DEFAULT_CONFIGURATION: Final = Path("config/scopegate.yaml")
-
-
-@click.command()
-@click.option("--config", "file", type=FILE, default=_DEFAULT_CONFIGURATION, show_default=True, help="The configuration file.")
-@click.option("--listen", type=ADDRESS, help="Overrides listen: where apps connect.")
-@click.option("--admin", type=ADDRESS, help="Overrides admin.listen: metrics, health and API.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Overrides workers: how many processes carry traffic.")
-def serve(file: Path, listen: Address | None, admin: Address | None, workers: int | None) -> int:
-    """Run the proxy.
-
-    Decision lines go to standard output, everything else to standard error. SIGTERM or Ctrl-C stops accepting and finishes what is
-    under way within limits.shutdown_grace_s; a second one ends at once. Either way the exit code is 0, and the last line on
-    standard error tells whether requests were cut. An invalid configuration: exit code 4. An address in use: 1.
-
-    With --workers several processes share the work, and what they learn.
-
-    \b
-    Example:
-      scopegate serve --config config/scopegate.yaml --listen 127.0.0.1:8080
-      scopegate serve --config config/scopegate.yaml --workers 4
-    """
-    from proxy.cli import serving
-
-    return serving.serve(file, listen, admin, workers)
 
 
 @click.command()
@@ -252,6 +224,3 @@ def replay(log: str, file: Path, catalogs: Sequence[str], without: Sequence[str]
     from proxy.cli import replaying_logs
 
     return replaying_logs.replay_log(log, file, catalogs, without, as_json=output_format == "json")
-
-
-COMMANDS: Final = (serve, health, demo, simulate, check_config, schema, explain, explain_error, replay, catalog, report)

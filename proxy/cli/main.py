@@ -5,21 +5,44 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Mapping
+from importlib import import_module
 from io import TextIOWrapper
 from typing import Final
 
 import click
 
 from proxy import __version__
-from proxy.cli.audit_commands import audit
-from proxy.cli.commands import COMMANDS
 from proxy.cli.exits import OK, UNEXPECTED
 from proxy.cli.logs import place_of
 
 DEBUG: Final = "SCOPEGATE_DEBUG"
+_GENERAL: Final = "proxy.cli.commands"
+_WHERE: Final[Mapping[str, str]] = {
+    "serve": "proxy.cli.serve_command",
+    **dict.fromkeys(("health", "demo", "simulate", "check-config", "schema", "explain", "explain-error", "replay"), _GENERAL),
+    "catalog": "proxy.cli.catalog_commands",
+    "report": "proxy.cli.report_commands",
+    "audit": "proxy.cli.audit_commands",
+}
 
 
-@click.group(commands=(*COMMANDS, audit), context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Imports a command when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of all commands."""
+        return sorted(_WHERE)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Return a command; None: there is none of this name."""
+        if cmd_name not in _WHERE:
+            return None
+        found: click.Command = getattr(import_module(_WHERE[cmd_name]), cmd_name.replace("-", "_"))
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="scopegate %(version)s")
 @click.pass_context
 def scopegate(context: click.Context) -> None:

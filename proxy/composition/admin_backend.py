@@ -8,7 +8,6 @@ from proxy.admin.backend import KnownToken, KnownUser, Question, Readiness, Read
 from proxy.catalogs.catalog import Catalog
 from proxy.composition.compose import Knowledge
 from proxy.credentials import Fingerprint
-from proxy.decision.asking import Asked, Caller, ask, given_scopes
 from proxy.decision.gate import Clocks
 from proxy.decision.ruling import Mount
 from proxy.grants import Knowledge as TokenKnowledge
@@ -77,6 +76,8 @@ class ProxyBackend:
 
     def explain(self, question: Question) -> Mapping[str, object] | Unanswerable:
         """Decide about a request without sending anything."""
+        from proxy.decision.asking import Asked, Caller, ask, given_scopes  # noqa: PLC0415 - for whoever asks
+
         mount = self._mount(question.vendor)
         client = self._service().gate.client(question.client) if question.client else None
         if question.client and client is None:

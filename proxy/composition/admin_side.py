@@ -6,17 +6,16 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp.web import RouteDef
 
 from proxy.admin.access import Access
 from proxy.admin.api import AdminApi
-from proxy.admin.authzen_api import AuthZenApi
 from proxy.admin.backend import ReadyCheck
 from proxy.admin.config_api import ConfigApi
 from proxy.admin.decisions import Decisions
-from proxy.admin.plan_api import PlanApi
+from proxy.admin.late import authzen_routes, plan_routes
 from proxy.admin.proposals_api import ProposalsApi
 from proxy.admin.readiness_api import ReadinessApi
 from proxy.admin.reporting_api import ReportingApi
@@ -32,14 +31,16 @@ from proxy.composition.reloading import Configuration
 from proxy.composition.scorekeeping import Readiness
 from proxy.composition.stores import Stores
 from proxy.decision.gate import Clocks
-from proxy.reports.catalogue import FORMS
-from proxy.reports.documents import DOCUMENTS, Document, MakeDocument
+from proxy.reports.catalogue import FORMS, OF_USAGE
 from proxy.reports.grouping import Question
 from proxy.settings import Loaded, implications
 from proxy.telemetry.exposition import Exposition
 from proxy.telemetry.labels import Reading
 from proxy.tls.handshakes import Handshakes, Secured
 from proxy.wire.service import Service
+
+if TYPE_CHECKING:
+    from proxy.reports.documents import Document
 
 _REFUSED: Final = "Requests to the admin listener without a token that is known."
 
@@ -77,8 +78,8 @@ def admin_routes(asked: Sources) -> list[RouteDef]:
     """Return everything that can be asked on the admin listener."""
     wall, ledgers = asked.clocks.wall, asked.ledgers
     routes = AdminApi(asked.backend, asked.decisions, asked.exposition).routes()
-    routes += AuthZenApi(asked.backend, asked.clients).routes()
-    routes += PlanApi(asked.backend, asked.implied_by).routes()
+    routes += authzen_routes(asked.backend, asked.clients)
+    routes += plan_routes(asked.backend, asked.implied_by)
     if asked.loaded().settings.gateway_adapters is not None:
         from proxy.gateways.reporting import Reports  # noqa: PLC0415 - for whoever has a gateway in front
 
@@ -91,11 +92,13 @@ def admin_routes(asked: Sources) -> list[RouteDef]:
 
 
 def _reports(asked: Sources) -> Mapping[str, LiveReport]:
-    return {name: LiveReport(FORMS[name], partial(_usage_report, asked, make)) for name, make in DOCUMENTS.items()}
+    return {name: LiveReport(FORMS[name], partial(_usage_report, asked, name)) for name in OF_USAGE}
 
 
-def _usage_report(asked: Sources, make: MakeDocument, question: Question, now: float) -> Document:
-    return asked.ledgers.usage_report(asked.loaded(), make, question, now)
+def _usage_report(asked: Sources, name: str, question: Question, now: float) -> Document:
+    from proxy.reports.documents import DOCUMENTS  # noqa: PLC0415 - for whoever asks for a report
+
+    return asked.ledgers.usage_report(asked.loaded(), DOCUMENTS[name], question, now)
 
 
 def ready_checks(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from proxy.analysis.token_life import TokenLife
 from proxy.composition.keeping import retention_s, vendor_facts
@@ -12,12 +13,14 @@ from proxy.decision.gate import Clocks
 from proxy.evidence.ledger import Ledger
 from proxy.evidence.proposals import Proposals
 from proxy.evidence.usage import UsageLedger
-from proxy.reports.documents import Document, MakeDocument
 from proxy.reports.grouping import Question
 from proxy.reports.scope_use import ScopeUse
 from proxy.settings import Loaded
 from proxy.telemetry.labels import KnownLabels, Reading
 from proxy.telemetry.recorders import Recorder
+
+if TYPE_CHECKING:
+    from proxy.reports.documents import Document, MakeDocument
 
 
 class Ledgers:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from proxy.analysis.readiness import Wanted, Window, readiness_report
 from proxy.decision.gate import Clocks
 from proxy.evidence.score_rows import FalseDenial
 from proxy.evidence.scores import Rules, Scores
 from proxy.settings import Loaded, implications
+
+if TYPE_CHECKING:
+    from proxy.analysis.readiness import Wanted
 
 _DAY_S = 86_400.0
 
@@ -80,6 +83,8 @@ class Readiness:
 
     def report(self, wanted: Wanted) -> Mapping[str, object]:
         """Return the report of readiness as JSON members."""
+        from proxy.analysis.readiness import Window, readiness_report  # noqa: PLC0415 - for whoever asks for it
+
         now = self._clocks.wall()
         window = Window(now, self._loaded().settings.readiness.min_scored_calls, self._scores.unrecorded)
         return readiness_report(self._scores.rows(now), self._scores.demotions(), window, wanted)

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from proxy.reports.documents import has_unused
-
 Members = Mapping[str, Any]
 Writer = Callable[[Members], str]
 FORMATS: Final = ("text", "json", "markdown", "csv", "html")
@@ -44,6 +42,12 @@ def _form(name: str, is_bad: Callable[[Members], bool]) -> ReportForm:
     return ReportForm({kind: partial(_write, name, kind) for kind in FORMATS}, is_bad)
 
 
+def _has_unused(document: Members) -> bool:
+    from proxy.reports.documents import has_unused  # noqa: PLC0415 - as above
+
+    return has_unused(document)
+
+
 def _is_not_ready(document: Members) -> bool:
     from proxy.reports.readiness_outline import is_not_ready  # noqa: PLC0415 - as above
 
@@ -51,8 +55,10 @@ def _is_not_ready(document: Members) -> bool:
 
 
 USAGE: Final = _form("usage", lambda _: False)
-LEAST_PRIVILEGE: Final = _form("least-privilege", has_unused)
+LEAST_PRIVILEGE: Final = _form("least-privilege", _has_unused)
 READINESS: Final = _form("readiness", _is_not_ready)
+OF_USAGE: Final = ("usage", "least-privilege")
+"""The reports that are made of the ledger of usage."""
 FORMS: Final[Mapping[str, ReportForm]] = {"usage": USAGE, "least-privilege": LEAST_PRIVILEGE, "readiness": READINESS}
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
 
@@ -123,6 +122,8 @@ def _names(path: KeyPath, settings: AllowSettings, catalog: Catalog) -> Iterator
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - for whoever made a mistake
+
     close = get_close_matches(name, list(known), n=1)
     return f"unknown {kind}; did you mean '{close[0]}'?" if close else f"unknown {kind}{_ADVICE.get(kind, '')}"
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from proxy.catalogs.catalog import Catalog
-from proxy.catalogs.diff import Change, compare
 from proxy.model import AnyToken, NotKnown, Operation
 from proxy.settings.entries import Entries
 from proxy.settings.load import Loaded
 from proxy.settings.problems import KeyPath, dotted, printable
+
+if TYPE_CHECKING:
+    from proxy.catalogs.diff import Change
 
 MAX_LINES: Final = 200
 MAX_TEXT: Final = 120
@@ -73,6 +75,8 @@ def _catalogs(old: Loaded, new: Loaded) -> Iterator[str]:
 
 
 def _catalog(old: Catalog, new: Catalog) -> Iterator[str]:
+    from proxy.catalogs.diff import compare  # noqa: PLC0415 - for the first reload
+
     found = compare(old, new)
     yield from (_operation(change) for change in found.operations)
     for change in found.scopes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -72,6 +71,8 @@ def _text(kind: str, context: Mapping[str, Any]) -> str:
 
 def unknown_key(key: str, known: list[str]) -> str:
     """Say that a key is unknown and what may have been meant."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for whoever made a mistake
+
     close = get_close_matches(key, known, n=1)
     if close:
         return f"unknown key; did you mean '{close[0]}'?"

@@ -21,8 +21,10 @@ ESCAPE = "\x1b["
 
 
 def command_paths() -> Iterator[tuple[str, ...]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
         yield (name,)
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from ((name, inner) for inner in command.commands)
 

@@ -120,7 +120,9 @@ def _commands(command: click.Command, name: str, parent: click.Context | None) -
     options = tuple(", ".join(each.opts) for each in command.get_params(context) if isinstance(each, click.Option))
     yield Command(name, arguments, options)
     if isinstance(command, click.Group):
-        for inner, child in command.commands.items():
+        for inner in command.list_commands(context):
+            child = command.get_command(context, inner)
+            assert child is not None
             yield from _commands(child, f"{name} {inner}", context)
 
 
