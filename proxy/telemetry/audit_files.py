@@ -1,8 +1,6 @@
 """The audit log on the disk: the file that grows, the files that were full, and the head file that tells how far it had come.
 
-    audit.jsonl            grows; its first line tells how it is chained, and the file before
-    audit.jsonl.000001     was full: renamed, never written again; the lowest number is the oldest
-    audit.jsonl.head       number and hash of the last line; whoever holds its lock is the only one who writes
+Which file is which is told in `audit_places`, how the end of a log is found in `audit_end`.
 
 A line is written whole or not at all: what a failing disk took of it is cut off again. What a killed process left unfinished is
 cut off at the next start, and told in the log. Everything here belongs to one thread.
@@ -11,31 +9,17 @@ cut off at the next start, and told in the log. Everything here belongs to one t
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import re
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from proxy.telemetry import audit_records, chain
+from proxy.telemetry.audit_end import End
+from proxy.telemetry.audit_places import RESERVE, first_line, first_line_of, full_files, head_file, open_head, open_log
 from proxy.telemetry.audit_records import Kind
 from proxy.telemetry.chain import START, Chain, Tip
-
-HEAD_SUFFIX: Final = ".head"
-RESERVE: Final = 4096
-"""Bytes that are kept free for the record that closes a full file."""
-FULL_FILE: Final = re.compile(r"\.[0-9]{6,12}\Z")
-"""How the name of a full file ends."""
-_OPEN: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-_READ_BACK: Final = 2 * chain.MAX_LINE
-
-
-class AuditFileError(Exception):
-    """The log cannot be used as it is; the message says why and what to do."""
 
 
 class Sync(StrEnum):
@@ -54,18 +38,6 @@ class FileOptions:
     max_bytes: int
     keep_files: int = 0
     sync: Sync = Sync.INTERVAL
-
-
-def full_files(path: Path) -> list[Path]:
-    """Return the files of a log that were full, the oldest first. Raise OSError."""
-    beside = (entry for entry in path.parent.iterdir() if entry.name.startswith(path.name))
-    full = (entry for entry in beside if FULL_FILE.fullmatch(entry.name[len(path.name) :]))
-    return sorted(full, key=lambda entry: int(entry.name[len(path.name) + 1 :]))
-
-
-def head_file(path: Path) -> Path:
-    """Return the head file of a log."""
-    return path.with_name(path.name + HEAD_SUFFIX)
 
 
 class AuditFiles:
@@ -153,11 +125,11 @@ class AuditFiles:
         self._let_go()
         path = self._options.path
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._head = _open_head(head_file(path))
+        self._head = open_head(head_file(path))
         known = self._known()
         os.pwrite(self._head, chain.write_head(self._chain, known), 0)  # before the first line: no head file means that it was removed
-        self._log, self._size = _open_log(path)
-        end = _End(self._log, self._size)
+        self._log, self._size = open_log(path)
+        end = End(self._log, self._size)
         if self._size and (end.link is None or not self._same_chain() or end.link.sequence < known.sequence or not self._proves(end)):
             self._set_aside(end, known)
         elif end.link is None:
@@ -174,13 +146,13 @@ class AuditFiles:
         return head.tip if head is not None and head.tip.sequence > self._tip.sequence else self._tip
 
     def _same_chain(self) -> bool:
-        told = audit_records.read(_first_line(self._log))
+        told = audit_records.read(first_line(self._log))
         return told.get("algorithm") == self._chain.algorithm and told.get("key_id") == self._chain.key_id
 
-    def _proves(self, end: _End) -> bool:
+    def _proves(self, end: End) -> bool:
         return end.link is not None and self._chain.holds(end.line, end.link)
 
-    def _continue(self, end: _End) -> None:
+    def _continue(self, end: End) -> None:
         assert end.link is not None
         if end.unfinished:
             os.ftruncate(self._log, self._size - end.unfinished)
@@ -190,13 +162,13 @@ class AuditFiles:
             self._sealed = True
             self._next_file()
 
-    def _tell_start(self, end: _End, known: Tip) -> None:
+    def _tell_start(self, end: End, known: Tip) -> None:
         orderly = end.kind == Kind.STOPPED or (end.link is None and known == START)
         how = "" if orderly else "; it had not stopped in good order, so events before this may be missing"
         details = {"after_stop": orderly, "unfinished_bytes": end.unfinished}
         self._write([self._record(Kind.STARTED, f"the proxy goes on with this log{how}", **details)])
 
-    def _set_aside(self, end: _End, known: Tip) -> None:
+    def _set_aside(self, end: End, known: Tip) -> None:
         """Leave a file alone that cannot be gone on with: it is damaged, or made with another key."""
         old = end.link.tip if end.link is not None and end.link.sequence >= known.sequence else known
         self._tip = old
@@ -225,7 +197,7 @@ class AuditFiles:
         path.rename(self._next_name())
         os.close(self._log)
         self._log = -1
-        self._log, self._size = _open_log(path)
+        self._log, self._size = open_log(path)
 
     def _next_name(self) -> Path:
         full = full_files(self._options.path)
@@ -251,7 +223,7 @@ class AuditFiles:
         old, kept = full[: -self._options.keep_files], full[-self._options.keep_files :]
         if not old:
             return
-        link = chain.read_link(_first_line_of(kept[0]))
+        link = chain.read_link(first_line_of(kept[0]))
         names = [path.name for path in old]
         details = {"files": names, "kept_from": link.sequence if link is not None else 0}
         self._write([self._record(Kind.DELETED, f"{len(names)} old files are deleted (audit.keep_files)", **details)])
@@ -290,44 +262,3 @@ class AuditFiles:
                     os.close(descriptor)
         self._log = self._head = -1
         self._sealed = self._unsynced = False
-
-
-class _End:
-    """The end of a log: its last whole line, and how many bytes of an unfinished one come after it."""
-
-    def __init__(self, descriptor: int, size: int) -> None:
-        length = min(size, _READ_BACK)
-        data = os.pread(descriptor, length, size - length)
-        whole = data.rfind(b"\n") + 1
-        self.unfinished = len(data) - whole
-        self.line = data[data.rfind(b"\n", 0, max(0, whole - 1)) + 1 : whole]
-        self.link = chain.read_link(self.line)
-        self.kind = audit_records.read(self.line).get("record")
-
-
-def _open_log(path: Path) -> tuple[int, int]:
-    descriptor = os.open(path, _OPEN, 0o600)
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(descriptor)
-        raise AuditFileError(f"{path.name} is not a regular file; choose another audit.path")
-    return descriptor, found.st_size
-
-
-def _open_head(path: Path) -> int:
-    descriptor = os.open(path, _OPEN & ~os.O_APPEND, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise AuditFileError("another process writes to this log; give each its own audit.path") from None
-    return descriptor
-
-
-def _first_line(descriptor: int) -> bytes:
-    return os.pread(descriptor, RESERVE, 0).partition(b"\n")[0]
-
-
-def _first_line_of(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.readline(chain.MAX_LINE)

@@ -11,7 +11,7 @@ from typing import IO, Any, Final
 
 from proxy.credentials import Secret
 from proxy.telemetry import audit_records, chain
-from proxy.telemetry.audit_files import FULL_FILE, HEAD_SUFFIX, full_files, head_file
+from proxy.telemetry.audit_places import FULL_FILE, HEAD_SUFFIX, full_files, head_file
 from proxy.telemetry.audit_records import Kind
 from proxy.telemetry.chain import Chain, Tip
 from proxy.telemetry.chain_check import Damage, Finding, Seen, Walk

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from proxy.telemetry import audit_records
-from proxy.telemetry.audit_files import AuditFileError, AuditFiles, FileOptions, Sync
+from proxy.telemetry.audit_files import AuditFiles, FileOptions, Sync
+from proxy.telemetry.audit_places import AuditFileError
 from proxy.telemetry.chain import MAX_LINE, Chain
 from proxy.telemetry.labels import Reading, Values
 from proxy.telemetry.losses import Gap, Losses

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from proxy.credentials import Secret
-from proxy.telemetry.audit_files import FileOptions, Sync, full_files
+from proxy.telemetry.audit_files import FileOptions, Sync
+from proxy.telemetry.audit_places import full_files
 from proxy.telemetry.audit_verify import Report, Wanted, verify
 from proxy.telemetry.audit_writer import AuditWriter, WriterOptions
 from proxy.telemetry.chain import Chain

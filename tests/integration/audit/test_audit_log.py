@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from proxy.credentials import Secret
-from proxy.telemetry.audit_files import Sync, head_file
+from proxy.telemetry.audit_files import Sync
+from proxy.telemetry.audit_places import head_file
 from proxy.telemetry.audit_verify import Report, VerifyError, Wanted, as_json, verify
 from proxy.telemetry.chain import Tip
 from tests.integration.audit.audit_samples import Log, counts, event, reading, written

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.telemetry.audit_files import head_file
+from proxy.telemetry.audit_places import head_file
 from tests.integration.audit.audit_samples import WAIT_S, Log, counts, event, reading, wait_until, written
 
 ROOT = Path(__file__).resolve().parents[3]
