@@ -1,4 +1,4 @@
-"""What a dashboard is made of. Pure data; `grafana.py` says how Grafana writes it."""
+"""What a dashboard is made of. Pure data; `building.py` has the shapes of panels, `grafana.py` says how Grafana writes them."""
 
 from __future__ import annotations
 

@@ -4,28 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from tools.dashboards.panels import (
-    CLIENTS,
-    COLOURS,
-    INSTANCE,
-    VENDOR,
-    Dashboard,
-    Kind,
-    Panel,
-    Query,
-    Row,
-    Text,
-    Variable,
-    counted,
-    grown,
-    of,
-    rate,
-    total,
-)
+from tools.dashboards.building import any_of, bars, counts, lines, number, painted, plain, table
+from tools.dashboards.panels import CLIENTS, INSTANCE, VENDOR, Dashboard, Panel, Query, Row, Text, Variable, counted, grown, of, rate, total
 
 DAYS: Final = Variable(
     "days", "Unused for (days)", "A granted scope counts as unused if it served no call for this long.", choices=("7", "30", "90")
 )
+MISSING: Final = "scopegate_missing_scope_total"
 SCOPE: Final = "vendor, client, scope"
 THESE: Final = of(client="=~$client")
 GRANTED: Final = f"(max by ({SCOPE}) (scopegate_scope_granted{{{THESE}}}) == 1)"
@@ -40,8 +25,11 @@ cover rare jobs before you take a scope away: `scopegate report least-privilege`
 alternatives included. See [Find unused scopes](${docs}/how-to/find-unused-scopes.md)."""
 
 
+WIDE, NARROW, HIGH = 14, 10, 10
+
+
 def _number(title: str, description: str, expr: str, colour: str, unit: str = "short") -> Panel:
-    return Panel(title, description, unit, (Query(expr, title.lower()),), Kind.NUMBER, 6, 4, steps=((0.0, COLOURS[colour]),))
+    return number(title, description, expr, plain(colour), unit=unit, width=6, whole_range=False)
 
 
 GLANCE: Final = Row(
@@ -58,55 +46,44 @@ GLANCE: Final = Row(
 TOO_MUCH: Final = Row(
     "Too much",
     (
-        Panel(
+        table(
             "Granted and unused",
             "Candidates to be taken away: granted, and no call within the chosen days needed them. Without a last use: never seen in use.",
-            "none",
-            (
-                Query(UNUSED, "Granted"),
-                Query(f"1000 * {LAST} and {UNUSED}", "Last used", "dateTimeFromNow"),
-            ),
-            Kind.TABLE,
-            width=14,
-            height=10,
-            labels=("vendor", "client", "scope"),
+            SCOPE,
+            Query(UNUSED, "Granted"),
+            Query(f"1000 * {LAST} and {UNUSED}", "Last used", "dateTimeFromNow"),
+            width=WIDE,
+            height=HIGH,
             sort="App",
         ),
-        Panel(
+        bars(
             "Unused scopes by app",
             "How many granted scopes of each app served no call within the chosen days.",
-            "short",
-            (Query(f"count by (client, vendor) ({UNUSED})", "{{client}} at {{vendor}}"),),
-            Kind.BARS,
-            width=10,
-            height=10,
-            last=True,
-            decimals=0,
-            steps=((0.0, COLOURS["vendor"]),),
+            plain("vendor"),
+            Query(f"count by (client, vendor) ({UNUSED})", "{{client}} at {{vendor}}"),
+            width=NARROW,
+            height=HIGH,
         ),
-        Panel(
+        table(
             "Scopes in use",
             "Scopes that served a call, and when they did so last. Used without being granted: presumed from another scope, "
             "or the login was not seen.",
-            "none",
-            (
-                Query(f"1000 * {LAST}", "Last used", "dateTimeFromNow"),
-                Query(f"max by ({SCOPE}) (scopegate_scope_granted{{{THESE}}}) and {LAST}", "Granted"),
-            ),
-            Kind.TABLE,
-            width=14,
-            height=10,
-            labels=("vendor", "client", "scope"),
+            SCOPE,
+            Query(f"1000 * {LAST}", "Last used", "dateTimeFromNow"),
+            Query(f"max by ({SCOPE}) (scopegate_scope_granted{{{THESE}}}) and {LAST}", "Granted"),
+            width=WIDE,
+            height=HIGH,
             sort="Last used",
         ),
-        Panel(
+        lines(
             "Granted and unused over time",
             "Both lines should fall, and the gap to the used ones with them.",
             "short",
-            (Query(f"count({GRANTED})", "granted"), Query(f"count({UNUSED})", "unused")),
-            width=10,
-            height=10,
-            colours={"granted": COLOURS["rules"], "unused": COLOURS["vendor"]},
+            Query(f"count({GRANTED})", "granted"),
+            Query(f"count({UNUSED})", "unused"),
+            width=NARROW,
+            height=HIGH,
+            colours=painted({"granted": "rules", "unused": "vendor"}),
         ),
     ),
 )
@@ -114,45 +91,33 @@ TOO_MUCH: Final = Row(
 TOO_LITTLE: Final = Row(
     "Too little",
     (
-        Panel(
+        counts(
             "Missing scopes",
             "Denials and would-be denials in the time range, by each scope that the shortest way out asks for.",
-            "short",
-            (Query(total("vendor, client, scope, mode", counted("scopegate_missing_scope_total", THESE)), "Requests"),),
-            Kind.TABLE,
-            width=14,
-            decimals=0,
-            labels=("vendor", "client", "scope", "mode"),
-            sort="Requests",
+            f"{SCOPE}, mode",
+            Query(total(f"{SCOPE}, mode", counted(MISSING, THESE)), "Requests"),
+            width=WIDE,
         ),
-        Panel(
+        counts(
             "Own rules that refused",
             "Denials and would-be denials in the time range by your own rules. `scope_ceiling`: the app may not use that much.",
-            "short",
-            (Query(f"{total('vendor, client, why', grown('scopegate_policy_denials_total', THESE))} > 0", "Requests"),),
-            Kind.TABLE,
-            width=10,
-            decimals=0,
-            labels=("vendor", "client", "why"),
-            sort="Requests",
+            "vendor, client, why",
+            any_of(Query(total("vendor, client, why", grown("scopegate_policy_denials_total", THESE)), "Requests")),
+            width=NARROW,
         ),
-        Panel(
+        lines(
             "Missing scopes over time",
             "Requests by app and scope that was missing.",
             "reqps",
-            (Query(total("client, scope", rate("scopegate_missing_scope_total", THESE)), "{{client}}: {{scope}}"),),
-            width=14,
+            Query(total("client, scope", rate(MISSING, THESE)), "{{client}}: {{scope}}"),
+            width=WIDE,
         ),
-        Panel(
+        bars(
             "Vendor calls avoided",
             "Requests in the time range that the vendor did not get, by reason. They cost no quota there.",
-            "short",
-            (Query(f"{total('vendor, reason', grown('scopegate_vendor_calls_avoided_total'))} > 0", "{{vendor}}: {{reason}}"),),
-            Kind.BARS,
-            width=10,
-            last=True,
-            decimals=0,
-            steps=((0.0, COLOURS["passed"]),),
+            plain("passed"),
+            any_of(Query(total("vendor, reason", grown("scopegate_vendor_calls_avoided_total")), "{{vendor}}: {{reason}}")),
+            width=NARROW,
         ),
     ),
 )
