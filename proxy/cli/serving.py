@@ -43,6 +43,7 @@ def serve(file: Path, listen: Address | None, admin: Address | None, workers: in
     if isinstance(loaded, Problems):
         click.echo(str(loaded), err=True)
         return INVALID
+    disk.contents.clear()  # nobody else reads these files by what was in them
     settle_memory()  # what reading the files left is given to what comes now
     formatter = start_logging()
     formatter.revision = loaded.revision
