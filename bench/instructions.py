@@ -24,7 +24,8 @@ END: Final = "<!-- instructions: end -->"
 _LINE: Final = re.compile(r"\s*([\d,]+)(?:\s*\([^)]*\))?\s+(?:\S*:)?(\S+)$")
 STEPS: Final = {
     "forwarded": (
-        ("parsing the request and the answer (llhttp, httptools)", ("__pyx_pw_9httptools_6parser_6parser_10HttpParser_13feed_data",), 1),
+        ("knowing the request again", ("CPyDef_known_request___KnownRequest___target",), 0),
+        ("parsing the answer (llhttp, httptools)", ("__pyx_pw_9httptools_6parser_6parser_10HttpParser_13feed_data",), 1),
         ("reading the answer's header fields", ("CPyDef_response_headers___ResponseReader___read",), 0),
         ("deciding, with ids and trace", ("CPyDef_gate___Gate___open",), 0),
         ("choosing a vendor connection and writing the head", ("CPyDef_channel___Channel___enter",), 0),
@@ -34,7 +35,7 @@ STEPS: Final = {
         ("usage, scores, recent exchanges", ("CPyDef_recorders___Recorders___repeat",), 2),
     ),
     "denied": (
-        ("parsing the request (llhttp, httptools)", ("__pyx_pw_9httptools_6parser_6parser_10HttpParser_13feed_data",), 1),
+        ("knowing the request again", ("CPyDef_known_request___KnownRequest___target",), 0),
         ("deciding and writing the refusal, with ids and trace", ("CPyDef_gate___Gate___open",), 0),
         ("decision log line", ("CPyDef_decision_log___JsonLog___repeat",), 0),
         ("metrics", ("CPyDef_metrics___Metrics___repeat",), 0),

@@ -108,7 +108,7 @@ def build_service(loaded: Loaded, parts: Parts) -> Service:
     closer = Closer(gate, parts.record, parts.on_bug, settings.limits.max_learning_bytes, loaded.revision, parts.repeat)
     rates = {mount.vendor.name: mount.vendor.rate_fields for mount in mounts}
     channels = {name: _channel(name, vendor, limits, parts, rates[name]) for name, vendor in settings.vendors.items()}
-    return Service(parts.loop, parts.clocks.now, gate, closer, MappingProxyType(channels), limits, parts.rewrites)
+    return Service(parts.loop, parts.loop.time, parts.clocks.now, gate, closer, MappingProxyType(channels), limits, parts.rewrites)
 
 
 def _traces(settings: TracingSettings, parts: Parts) -> Traces:

@@ -79,7 +79,7 @@ class Gate:
         """Rule on one request of `peer`: forward it, or answer it (`ruling.answer`)."""
         same = self._repeats.find(method, raw_target, head, self._clocks.now())
         if same is not None:
-            return self._again(same, head)
+            return self._again(same.ruling, same.target(raw_target), head)
         ruling = self._begin(method, head)
         ruling.peer = peer
         fault = self._read(ruling, raw_target, head)
@@ -94,9 +94,10 @@ class Gate:
         self._repeats.keep(method, raw_target, head, ruling)
         return ruling
 
-    def _again(self, same: Ruling, head: RequestHead) -> Ruling:
+    def _again(self, same: Ruling, target: Target | None, head: RequestHead) -> Ruling:
         wall = self._clocks.wall()
         ruling = same.again(self._make_id(wall), wall, self._traces(head.parent))
+        ruling.target = target
         if same.kept is not None:
             ruling.answer = same.kept.answer(ruling)
         return ruling

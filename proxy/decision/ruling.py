@@ -73,6 +73,10 @@ class KeptAnswer(Protocol):
         """Return the answer for one more request like the first one."""
 
 
+_OFF: Final = Mode.OFF
+"""Reading a member off its class is slow in Python 3.11."""
+
+
 class LocalAnswer:
     """An answer made here. `fields` are whole header lines without framing; `close` hangs up after it."""
 
@@ -101,7 +105,7 @@ class Ruling:
         self.client: Client = UNIDENTIFIED
         self.client_until: float = NEVER
         """Until when (on the steady clock) it is believed which app is asking."""
-        self.mode: Mode = Mode.OFF
+        self.mode: Mode = _OFF
         self.target: Target | None = None
         self.match: Match | None = None
         self.resources: Resources = NO_RESOURCES

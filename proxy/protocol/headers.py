@@ -110,8 +110,8 @@ class RequestHead:
     """Scratch space for the gate: the credential it read from these fields, and for which mount."""
     repeats: bool = False
     """Whether these very fields have come before on their connection."""
-    rulings: tuple[object, dict[tuple[str, bytes], Any]] | None = field(default=None, repr=False)
-    """Scratch space for the gate: whose rulings these are, and the rulings by method and target."""
+    rulings: Any = field(default=None, repr=False)
+    """Scratch space for the gate: its rulings on requests with these fields."""
     _named: dict[str, bytes] | None = field(default=None, repr=False)
 
     @property

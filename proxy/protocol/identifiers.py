@@ -20,11 +20,14 @@ def _base32(value: int, length: int) -> str:
 class IdMaker:
     """Makes decision ids. `random_bits(n)` returns n random bits as an integer."""
 
-    __slots__ = ("_counter", "_milliseconds", "_prefix", "_random", "_random_bits")
+    __slots__ = ("_counter", "_high", "_milliseconds", "_prefix", "_random", "_random_bits", "_second")
 
     def __init__(self, random_bits: Callable[[int], int]) -> None:
         self._random_bits = random_bits
         self._milliseconds = -1
+        self._second = -1
+        self._high = ""
+        """The digits that say which 1,024 milliseconds it is."""
         self._prefix = ""
         self._random = ""
         self._counter = _COUNTER_END
@@ -44,6 +47,8 @@ class IdMaker:
             milliseconds = max(milliseconds, self._milliseconds + 1)
         self._milliseconds = milliseconds
         value = milliseconds & ((1 << 48) - 1)
-        self._prefix = f"{_PAIRS[value >> 40]}{_PAIRS[value >> 30 & 1023]}{_PAIRS[value >> 20 & 1023]}{_PAIRS[value >> 10 & 1023]}"
-        self._prefix += _PAIRS[value & 1023] + self._random
+        if value >> 10 != self._second:
+            self._second = value >> 10
+            self._high = f"{_PAIRS[value >> 40]}{_PAIRS[value >> 30 & 1023]}{_PAIRS[value >> 20 & 1023]}{_PAIRS[value >> 10 & 1023]}"
+        self._prefix = self._high + _PAIRS[value & 1023] + self._random
         return counter

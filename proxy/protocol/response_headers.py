@@ -14,6 +14,8 @@ from proxy.protocol.headers import HOP_BY_HOP, MAX_LENGTH_DIGITS, OWN_PREFIX, Fi
 
 _DROPPED: Final = frozenset((*HOP_BY_HOP, b"upgrade", b"x-request-id", b"connection", b"content-length", b"transfer-encoding"))
 _ALLOWED: Final = bytes(range(0x20, 0x7F)) + b"\t" + bytes(range(0x80, 0x100))
+_OTHERS_MARKED: Final = bytes(octet if octet in _ALLOWED else octet == 0 for octet in range(256))
+"""Leaves alone what consists of allowed characters, and nothing else: far cheaper than deleting them."""
 _ORDINARY_CONNECTION: Final = frozenset((b"close", b"keep-alive"))
 _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding"))
 _SINGLE: Final = (b"content-length", b"transfer-encoding", b"connection", b"content-encoding", b"content-type", b"location")
@@ -111,7 +113,7 @@ def _read_planned(plan: _Plan, fields: list[tuple[bytes, bytes]]) -> ResponseHea
     parts = plan.frame.copy()
     for place, at in enumerate(plan.passed):
         parts[2 * place + 1] = fields[at][1]
-    if not plan.sound or (not b"".join(parts[1::2]).decode("latin-1").isprintable() and not _are_sound(parts[1::2])):
+    if not plan.sound or not _are_sound(parts[1::2]):
         return None
     length, chunked = None, False
     if plan.length >= 0:
@@ -130,8 +132,9 @@ def _read_planned(plan: _Plan, fields: list[tuple[bytes, bytes]]) -> ResponseHea
 
 
 def _are_sound(values: list[bytes]) -> bool:
-    """Say whether names or values hold no control character but tabs (RFC 9110 section 5.5); slower than asking what is printable."""
-    return not b"".join(values).translate(None, _ALLOWED)
+    """Say whether names or values hold no control character but tabs (RFC 9110 section 5.5)."""
+    joined = b"".join(values)
+    return joined.translate(_OTHERS_MARKED) == joined
 
 
 def _read_slowly(fields: Fields) -> ResponseHead | None:

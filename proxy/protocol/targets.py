@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
@@ -39,11 +39,16 @@ AMBIGUOUS_PATH: Final = "ambiguous_path"
 """The reason for a path that a vendor could read as that of another operation."""
 
 
-class Target(NamedTuple):
+@dataclass(slots=True, init=False, unsafe_hash=True)
+class Target:
     """A request target in origin-form: `path` and raw `query` (None where there is no `?`), both as they came."""
 
     path: str
     query: str | None
+
+    def __init__(self, path: str, query: str | None) -> None:  # written out because one is made for every request
+        self.path = path
+        self.query = query
 
     def raw(self) -> str:
         """Return the target as it is sent."""

@@ -28,6 +28,11 @@ class Vendor(ABC):
     kind: ClassVar[str]
     rate_fields: ClassVar[RateFields | None] = None
     """The fields in which every answer tells how much of a rate limit is left; None where the vendor documents none."""
+    heeded: ClassVar[frozenset[str] | None] = None
+    """Names of the query parameters that are read before it is decided, besides the token's and those of the catalogue's resource rules.
+
+    None, unless a vendor's module says so: any may be. A ruling counts again for the same path with other parameters.
+    """
 
     def __init__(self, name: str, catalog: Catalog, grants: tuple[Mapping[str, object], ...] = ()) -> None:
         self.name = name

@@ -52,6 +52,7 @@ class EightByEight(Vendor):
     """The questions of `base.Vendor`, answered for 8x8."""
 
     kind: ClassVar[str] = "8x8"
+    heeded = frozenset()
 
     @property
     def title(self) -> str:

@@ -34,6 +34,7 @@ class Generic(Vendor):
     """The questions of `base.Vendor`, answered by the catalogue alone."""
 
     kind: ClassVar[str] = "generic"
+    heeded = frozenset()
 
     def watch(self, method: str, target: Target, match: Match | None) -> Watch:  # noqa: ARG002 - the path alone tells
         """Both sides of a login at a catalogued token endpoint."""

@@ -46,6 +46,7 @@ class NewVoiceMedia(Vendor):
     """The questions of `base.Vendor`, answered for the NewVoiceMedia APIs."""
 
     kind: ClassVar[str] = "newvoicemedia"
+    heeded = frozenset()
 
     @property
     def title(self) -> str:

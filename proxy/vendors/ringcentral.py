@@ -46,6 +46,7 @@ class RingCentral(Vendor):
     """The questions of `base.Vendor`, answered for RingCentral's platform API."""
 
     kind: ClassVar[str] = "ringcentral"
+    heeded = frozenset(("_method",))
     rate_fields: ClassVar[RateFields | None] = RATE_FIELDS
 
     @property

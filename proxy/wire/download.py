@@ -34,18 +34,18 @@ class Download:
         self.ruling = ruling
         self.keep_alive = keep_alive
         self.old_client = old_client
-        self.moved_at = service.loop.time()
+        self.moved_at = service.time()
 
     def upstream_informational(self, status: int, reason: bytes, head: ResponseHead) -> None:
         """Pass a 1xx answer on; HTTP/1.0 clients know none (RFC 9110 section 15.2)."""
-        self.moved_at = self.service.loop.time()
+        self.moved_at = self.service.time()
         if not self.old_client and not self.answered:
             self.connection.write(informational_head(status, reason, head.block))
 
     def upstream_head(self, status: int, reason: bytes, head: ResponseHead, no_body: bool) -> None:
         """Take the head of the answer: pass it on, or hold it until its body is there."""
         ruling = self.ruling
-        self.moved_at = self.service.loop.time()
+        self.moved_at = self.service.time()
         self._answer_head = head
         if self.service.closer.reads_answer(ruling, status):
             self._response_copy = bytearray()
@@ -82,7 +82,7 @@ class Download:
 
     def upstream_body(self, data: bytes) -> None:
         """Pass a piece of the body on, or keep it with what is held."""
-        self.moved_at = self.service.loop.time()
+        self.moved_at = self.service.time()
         self._response_bytes += len(data)
         if self._response_copy is not None:
             self._response_copy = self._copied(self._response_copy, data)

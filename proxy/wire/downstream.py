@@ -98,7 +98,7 @@ class ClientConnection:
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         self.peer = peer_of(self.transport)
         self._half_open = self.transport.can_write_eof()
-        self._idle_since = self._listener.service.loop.time()
+        self._idle_since = self._listener.service.time()
         fault = self._listener.add(self)
         if fault is None:
             return
@@ -123,7 +123,7 @@ class ClientConnection:
         if self._receiving is not None and not self._receiving.request_done:
             return None  # a request that is cut short: the transport closes, and the vendor is told by the reset
         self._dead, self._head = True, False
-        self._half_closed_at = self._listener.service.loop.time()
+        self._half_closed_at = self._listener.service.time()
         return True if self.turns and self._half_open else None  # TLS connections cannot be half open on these loops
 
     def pause_writing(self) -> None:
@@ -199,7 +199,11 @@ class ClientConnection:
         known.head.repeats = True
         try:
             self._receive(known.method, self._line_fault(known.method, "1.1") or known.head, "1.1", keep_alive=True)
-            self.on_message_complete()
+            turn, self._receiving = self._receiving, None
+            if turn is not None:
+                turn.request_done = True
+                if self.write_paused:
+                    self._hold(_SLOW, True)
         except Exception as bug:
             self._listener.on_bug(bug)
             self._give_up_parsing(errors.INTERNAL)
@@ -228,7 +232,7 @@ class ClientConnection:
     def on_message_begin(self) -> None:
         """A request line begins."""
         self._head = True
-        self._head_since = self._listener.service.loop.time()
+        self._head_since = self._listener.service.time()
         self._head_bytes = self._coding_bytes = 0
         self._fields = []
         self._target = b""
@@ -405,7 +409,7 @@ class ClientConnection:
             self.turns.popleft()
         if self._closing:
             return
-        self._idle_since = self._listener.service.loop.time()
+        self._idle_since = self._listener.service.time()
         if not turn.keep_alive or (self.draining and not self.turns):
             self.give_up(linger=not turn.request_done)
             return
@@ -451,7 +455,7 @@ class ClientConnection:
         if self._closing:
             return
         self._closing = self._dead = True
-        self._leave_by = self._listener.service.loop.time() + (LINGER_S if linger else self._listener.service.limits.body_idle_s)
+        self._leave_by = self._listener.service.time() + (LINGER_S if linger else self._listener.service.limits.body_idle_s)
         self.flush()
         if not linger:
             self.transport.close()
@@ -484,7 +488,7 @@ class ClientConnection:
             return
         if self.served and not self._head and Probe(self.transport).is_silent():
             self.give_up()
-        self._idle_since = self._listener.service.loop.time()
+        self._idle_since = self._listener.service.time()
 
     def check(self, now: float) -> None:
         """End what takes too long. `now`: the loop's time, in seconds."""

@@ -125,7 +125,7 @@ class Listener:
 
     def _tick(self) -> None:
         """Look at every connection now and then: one timer for all costs less than one for each."""
-        now = self.service.loop.time()
+        now = self.service.time()
         self._timer = self.service.loop.call_later(self._interval(), self._tick)
         for connection in list(self._connections):
             try:

@@ -17,10 +17,11 @@ from proxy.wire.rewriting import Rewrites
 class Service:
     """The gate, what closes requests, and the ways to the vendors. A request keeps the service it began with.
 
-    `now` tells exact seconds, for what is measured; the loop's own time is cheaper and coarser, for what is timed out.
+    `now` tells exact seconds, for what is measured; `time`, the loop's own, is cheaper and coarser, for what is timed out.
     """
 
     loop: asyncio.AbstractEventLoop
+    time: Callable[[], float]
     now: Callable[[], float]
     gate: Gate
     closer: Closer

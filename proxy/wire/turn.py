@@ -88,7 +88,7 @@ class Turn(Download):
 
     def client_body(self, data: bytes) -> None:
         """Take a piece of the request body; after the answer it is thrown away, within a bound."""
-        self.moved_at = self.service.loop.time()
+        self.moved_at = self.service.time()
         if self.finished or self.ruling.answer is not None:
             self.discarded += len(data)
             if self.finished and self.discarded > DRAIN_BYTES:
@@ -105,7 +105,7 @@ class Turn(Download):
     def client_end(self) -> None:
         """The request body is complete."""
         self.request_done = True
-        self.moved_at = self.service.loop.time()
+        self.moved_at = self.service.time()
         if self.head is not None and self.head.chunked and not self.finished and self.ruling.answer is None:
             self._send(LAST_CHUNK)
 
@@ -121,7 +121,7 @@ class Turn(Download):
         if paused:
             upstream.transport.pause_reading()
         else:
-            self.moved_at = self.service.loop.time()
+            self.moved_at = self.service.time()
             upstream.transport.resume_reading()
 
     def _send(self, data: bytes) -> None:
@@ -166,7 +166,7 @@ class Turn(Download):
             if not self.finished:
                 self.fail(outcome)
         elif self.finished:
-            pool.put(outcome, self.service.loop.time())
+            pool.put(outcome, self.service.time())
         else:
             self._connected(outcome)
         self.connection.flush()
@@ -190,7 +190,7 @@ class Turn(Download):
         assert pool is not None
         assert ruling.target is not None
         self.upstream = upstream
-        self.moved_at = self.service.loop.time()
+        self.moved_at = self.service.time()
         self._sent_at = self._sent_at or self.service.now()
         upstream.begin(self, self.method)
         block = block_for(self.method, head) if head.max_forwards else head.block
@@ -222,7 +222,7 @@ class Turn(Download):
     def upload_paused(self, paused: bool) -> None:
         """The vendor takes no more for now (or again)."""
         if not paused:
-            self.moved_at = self.service.loop.time()
+            self.moved_at = self.service.time()
         self.connection.hold_upload(paused)
 
     def upstream_done(self) -> None:

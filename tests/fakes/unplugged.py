@@ -123,7 +123,7 @@ class Unplugged:
         limits = Limits()
         self._pools = {plan.vendor.name: _Lines(self.house.bugs, limits) for plan in self.house.plans}
         channels = {name: Channel({"": pool, "api": pool}, limits, Timeouts()) for name, pool in self._pools.items()}
-        service = Service(loop, self.house.clock.now, self.house.gate, self.house.closer, channels, limits, Rewrites(4096, 4096))
+        service = Service(loop, loop.time, self.house.clock.now, self.house.gate, self.house.closer, channels, limits, Rewrites(4096, 4096))
         self.connection = ClientConnection(Listener(service, self.house.bugs.append))
         self.line = Line()
         self.connection.connection_made(self.line)

@@ -49,13 +49,16 @@ FAMILIES = {
             f"http://proxy.test/rc{LOG}", f"HTTP://Proxy.Test/rc{LOG}",
         ),
         ("", "", "", "", "?canary-query=1", f"?access_token={TOKENS[0]}", f"?access_token={TOKENS[1]}", "?access_token=",
-         "?_method=DELETE"),
+         "?_method=DELETE", "?page=1", "?page=2", "?page=%41", "?page=1&_method=DELETE", "?%5Fmethod=DELETE", "?+_method=DELETE",
+         f"?page=1&access%5Ftoken={TOKENS[1]}", "?page=\x01"),
     ),
     "8x8": (
         ("/8x8/analytics/v2/call-records", "/8x8/products"),
-        ("", "?pbxId=north", "?pbxId=south", "?pbxId=north,south", "?pbxId=allpbxes", "?pbxId=%EE%80%80decision-id%EE%80%80"),
+        ("", "?page=1", "?pbxId=north", "?pbxId=south", "?page=2&pbxId=north", "?pbxId=north,south",
+         "?pbxId=allpbxes", "?pbxId=%EE%80%80decision-id%EE%80%80"),
     ),
-    "gen": (("/things", "/things/1", "/things/2", "/token", "/rc/things", "/8x8", "/gen/things"), ("", "?token=" + TOKENS[2])),
+    "gen": (("/things", "/things/1", "/things/2", "/token", "/rc/things", "/8x8", "/gen/things"),
+        ("", "?page=1", "?page=2", "?token=" + TOKENS[2])),
     "odd": (("/rc/nothing", "/rc", "/", "/rcx", "/rc//x", "/rc/%2e", "http://gen.test/things", "*"), ("", "?", "?x=1", "?x=\x01")),
 }  # fmt: skip
 PATHS = tuple(path for paths, _ in FAMILIES.values() for path in paths)

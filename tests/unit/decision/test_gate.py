@@ -11,6 +11,7 @@ import pytest
 from proxy import errors
 from proxy.catalogs.catalog import Match
 from proxy.credentials import Secret
+from proxy.decision.repeats import KeptRulings, has_no_say
 from proxy.decision.ruling import Ruling
 from proxy.model import Deny, Grants, Indeterminate, Lack, Mode, Named, NotApplicable, OnUnknown, Permit, Reason, Source, Unbounded
 from proxy.policy.rules import Rules
@@ -460,10 +461,39 @@ def test_kept_rulings_are_bounded_and_belong_to_one_gate() -> None:
     first = house.ask("GET", "/rc/path/0", head)
     for number in range(100):
         house.ask("GET", f"/rc/path/{number}", head)
-    assert head.rulings is not None
-    assert len(head.rulings[1]) <= 32
+    assert isinstance(head.rulings, KeptRulings)
+    assert len(head.rulings.by_target) <= 32
     assert other.ask("GET", "/rc/path/0", head).mount is other.gate.mounts[0]
     assert first.mount is house.gate.mounts[0]
+
+
+def test_a_query_that_has_no_say_finds_the_ruling_on_its_path() -> None:
+    house = House(plans())
+    house.hold(TOKEN, "ReadCallLog")
+    head = make_head(TOKEN)
+    head.repeats = True
+    asked = [house.ask("GET", f"{LOG}?page={number}&from=10%3A00", head) for number in range(4)]
+    assert isinstance(head.rulings, KeptRulings)
+    assert list(head.rulings.by_target) == [("GET", LOG.encode())]
+    assert [ruling.target and ruling.target.query for ruling in asked] == [f"page={number}&from=10%3A00" for number in range(4)]
+
+
+@pytest.mark.parametrize("query", ["_method=GET", "%5fmethod=GET", "a=b&access_token=x", "a&access%5Ftoken=x", "x=_method", "a=\x01"])
+def test_a_query_that_may_have_a_say_is_read_each_time(query: str) -> None:
+    assert not has_no_say(query.encode(), ("_method", "access_token"))
+
+
+def test_a_vendor_that_tells_nothing_of_queries_has_each_of_them_read() -> None:
+    house = House(plans())
+    house.hold(TOKEN, "ReadCallLog")
+    vendor: Any = house.gate.mounts[0].vendor
+    vendor.heeded = None
+    head = make_head(TOKEN)
+    head.repeats = True
+    for number in range(3):
+        house.ask("GET", f"{LOG}?page={number}", head)
+    assert isinstance(head.rulings, KeptRulings)
+    assert len(head.rulings.by_target) == 3
 
 
 def test_two_apps_that_share_a_token_share_no_scratch_space() -> None:
