@@ -53,7 +53,8 @@ def serve(file: Path, listen: Address | None, admin: Address | None, workers: in
             from proxy.app import App  # noqa: PLC0415 - what it imports takes the memory that reading the files left free
 
         return run(serve_until_stopped(begun, lambda: App(loaded, output_descriptor(), inherited=inherited)))
-    from proxy.cli.crewing import serve_with_workers  # noqa: PLC0415 - one process needs none of it
+    with importing_little():
+        from proxy.cli.crewing import serve_with_workers  # noqa: PLC0415 - one process needs none of it
 
     return serve_with_workers(begun)
 

@@ -53,4 +53,6 @@ async def test_whoever_keeps_a_store_imports_what_it_needs(configured: WriteConf
 
 
 async def test_whoever_has_workers_imports_what_they_need(configured: WriteConfiguration) -> None:
-    assert {"proxy.cli.crewing", "proxy.workers.supervisor"} <= await imported(configured(), "--workers", "2")
+    modules = await imported(configured(), "--workers", "2")
+    assert {"proxy.cli.crewing", "proxy.workers.supervisor"} <= modules
+    assert not modules & {"cryptography", "difflib", "frozenlist._frozenlist", "prometheus_client", "sqlite3"}
