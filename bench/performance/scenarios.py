@@ -207,7 +207,7 @@ SCENARIOS: Final = (
     Scenario("download", 3, _plain, download),
     Scenario("upload", 3, _plain, upload),
     Scenario("slow-256", 1, _main, slow),
-    Scenario("memory", 3, _plain, memory, fresh=True),
+    Scenario("memory", 5, _plain, memory, fresh=True),
 )
 SHARED: Final = (
     Scenario("workers-forward", 3, _workers, forward(64, cores=BOTH)),
