@@ -23,6 +23,7 @@ from proxy.app import App
 from proxy.credentials import Secret
 from proxy.model import Grants, Source
 from proxy.settings import Loaded, parse_settings
+from proxy.telemetry.line_writer import LineWriter
 from proxy.vendors.facts import Issued
 from proxy.wire.downstream import ClientConnection
 from proxy.wire.listener import Listener
@@ -83,6 +84,7 @@ class Driver:
 
     client: ClientConnection
     vendor: UpstreamConnection
+    log: LineWriter
     pages: int = 1
     """How many different targets are asked for, in turn."""
 
@@ -128,7 +130,9 @@ def _connect(app: App, pages: int) -> Driver:
     vendor = UpstreamConnection(pool)
     vendor.connection_made(_as_transport(Pipe()))
     pool.put(vendor, 0.0)
-    return Driver(_client(listener), vendor, pages)
+    log = app._recording.writer
+    assert log is not None
+    return Driver(_client(listener), vendor, log, pages)
 
 
 def _client(listener: Listener) -> ClientConnection:

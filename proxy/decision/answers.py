@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from proxy import errors
-from proxy.decision.explain import Evidence, explain
-from proxy.decision.ruling import LocalAnswer
+from proxy.decision.explain import explain
+from proxy.decision.ruling import KeptAnswer, LocalAnswer
 from proxy.errors import Fault, problem
 from proxy.model import OPERATION_SCOPE_PREFIX
 from proxy.telemetry.exchange import Outcome
@@ -42,27 +42,29 @@ def _keep(ruling: Ruling, denial: Denial, status: int, fields: bytes, body: byte
     if knowledge is None or match is None or match.operation.resource is not None or denial.recheck_at:
         return
     before, _, after = body.partition(ruling.decision_id.encode())
-    kept = KeptRefusal(status, fields, before, after, ruling.missing, ruling.reason, ruling.evidence, {})
+    kept = KeptRefusal(status, fields, before, after, ruling.missing, ruling.reason)
     knowledge.memo[ruling.effective_method, match.operation] = kept
 
 
-class KeptRefusal(NamedTuple):
+class KeptRefusal(KeptAnswer):
     """A written refusal that waits for a decision id. Kept with a token's knowledge, it dies with it."""
 
-    status: int
-    fields: bytes
-    before: bytes
-    after: bytes
-    missing: tuple[tuple[str, ...], ...]
-    reason: str
-    evidence: Evidence
-    memos: dict[str, dict[int, dict[object, Any]]]
-    """`Ruling.memos` by client: two apps may use one token."""
+    __slots__ = ("after", "before", "fields", "memos", "missing", "reason", "status")
+
+    def __init__(self, status: int, fields: bytes, before: bytes, after: bytes, missing: tuple[tuple[str, ...], ...], reason: str) -> None:
+        self.status = status
+        self.fields = fields
+        self.before = before
+        self.after = after
+        self.missing = missing
+        self.reason = reason
+        self.memos: dict[str, dict[int, dict[object, Any]]] = {}
+        """`Ruling.memos` by client: two apps may use one token."""
 
     def answer(self, ruling: Ruling) -> LocalAnswer:
         """Return the answer for one more request like the first one."""
         identifier = ruling.decision_id.encode()
-        return LocalAnswer(self.status, ruling.stamp(b"proxy") + self.fields, self.before + identifier + self.after)
+        return LocalAnswer(self.status, ruling.stamp(b"proxy") + self.fields, b"%b%b%b" % (self.before, identifier, self.after))
 
 
 def kept_refusal(ruling: Ruling) -> KeptRefusal | None:

@@ -39,6 +39,7 @@ PREDICTION_ERROR: Final = "prediction_error"
 _RECHECKED: Final = frozenset(("GET", "HEAD"))
 """Methods of requests that may be let through to find out: safe ones (RFC 9110 section 9.2.1)."""
 _NOT_APPLICABLE: Final = NotApplicable()
+_SHADOW: Final = Mode.SHADOW
 NOT_NAMED: Final = Unbounded()
 """The resources of a request of which nobody could say which it concerns."""
 _DECISIONS: Final = {
@@ -143,7 +144,7 @@ class Judge:
 
     def _enforce(self, ruling: Ruling, verdict: Verdict) -> Ruling:
         prediction = ruling.prediction
-        forwards = ruling.mode is Mode.SHADOW
+        forwards = ruling.mode is _SHADOW
         if isinstance(verdict, NotAllowed):
             ruling.reason, ruling.policy = verdict.reason, verdict.objection
         elif isinstance(prediction, Deny):

@@ -66,11 +66,14 @@ class Sample(Protocol):
         """Say whether this one is; it counts against the bound then."""
 
 
-class KeptAnswer(Protocol):
+class KeptAnswer:
     """A written refusal that waits for a decision id."""
+
+    __slots__ = ()
 
     def answer(self, ruling: Ruling) -> LocalAnswer:
         """Return the answer for one more request like the first one."""
+        raise NotImplementedError
 
 
 _OFF: Final = Mode.OFF

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Final
 
 from proxy.grants import Knowledge
 from proxy.identity.clients import Client
@@ -51,6 +52,7 @@ class NotAllowed:
     steps: tuple[str, ...] = ()
 
 
+_TOKEN_CLAIM: Final = Source.TOKEN_CLAIM
 Verdict = Allowed | Within | NotAllowed
 ALLOWED = Allowed()
 _NOT_A_CLIENT = NotAllowed(
@@ -127,7 +129,7 @@ def allows(rules: Rules, client: Client, operation: Operation | None, *, token_k
 
 def speaks_for_token(knowledge: Knowledge | None) -> bool:
     """Say whether a token counts as known: what an unverified token says of itself allows nothing."""
-    return knowledge is not None and knowledge.source is not Source.TOKEN_CLAIM
+    return knowledge is not None and knowledge.source is not _TOKEN_CLAIM
 
 
 def _allows_unknown(rules: Rules, allowance: Allowance | None, method: str, path: str) -> Verdict:

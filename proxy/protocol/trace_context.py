@@ -73,7 +73,7 @@ class Trace:
         """Return the header lines by which the vendor is told; none where it must not be."""
         if not self.told:
             return b""
-        own = "traceparent: 00-" + self.trace_id + "-" + self.vendor_span_id + _REST[self.flags] + request_id + "\r\n"
+        own = f"traceparent: 00-{self.trace_id}-{self.vendor_span_id}{_REST[self.flags]}{request_id}\r\n"
         return own.encode("ascii") + self.state
 
 

@@ -44,6 +44,11 @@ class LineWriter:
         """How many lines were dropped so far, by reason: `queue_full`, `closed` or `sink_error`."""
         return self._dropped.copy()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was queued is written or given up."""
+        return self._bytes_in == self._bytes_out
+
     def put(self, line: bytes) -> None:
         """Queue one line, its newline included; drop and count it where the queue is full or closed."""
         full = len(self._lines) >= self._max_lines or self._bytes_in - self._bytes_out + len(line) > self._max_bytes
