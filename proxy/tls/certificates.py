@@ -147,8 +147,9 @@ def _is_encrypted(file: Path) -> bool:
 
 def trust(context: ssl.SSLContext, file: Path) -> None:
     """Trust the certificate authorities in a PEM file. Raise `CertificateError`."""
+    text = read_bounded(file).decode("ascii", "ignore")  # comments, which bundles have in many languages, are none of OpenSSL's
     try:
-        context.load_verify_locations(cadata=read_bounded(file).decode("ascii", "replace"))
+        context.load_verify_locations(cadata=text)
     except (OSError, ValueError):
         raise CertificateError(_NO_CERTIFICATES) from None
 
