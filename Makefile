@@ -104,7 +104,7 @@ HOT := grants \
 	$(addprefix protocol/,headers identifiers response_headers targets trace_context) \
 	policy/rules \
 	identity/clients tls/secure_transport \
-	$(addprefix wire/,channel download downstream heads known_request limits pool rewriting service sockets turn upstream) \
+	$(addprefix wire/,channel download downstream heads known_request limits pool rewriting service sockets splice turn upstream) \
 	$(addprefix telemetry/,decision_log exchange grants_lines histogram json_lines line_writer log_members metrics recent recorders \
 	timestamps) \
 	$(addprefix evidence/,proposals score_rows scores usage usage_rows)

@@ -91,6 +91,16 @@ class Download:
         elif not self._held.take(data):
             self._let_go(self._held)
 
+    @property
+    def only_passes_on(self) -> bool:
+        """Whether nobody here looks at the body, or changes it."""
+        return self._held is None and self._response_copy is None and not self._chunked_answer
+
+    def upstream_passed(self, count: int) -> None:
+        """So many bytes of the body went to the client without coming here."""
+        self.moved_at = self.service.loop.time()
+        self._response_bytes += count
+
     def _copied(self, copy: bytearray | None, data: bytes) -> bytearray | None:
         """Copy aside what is learned from; a body beyond the bound teaches nothing."""
         if copy is None:

@@ -58,6 +58,8 @@ class Pool:
         self._closed = False
         self._resolver = None if is_address(origin.host) else Resolver(origin.host, origin.port)
         self.dials = 0
+        self.splices = 0
+        self.spliced_bytes = 0
 
     @property
     def idle_count(self) -> int:

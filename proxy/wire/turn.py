@@ -118,6 +118,8 @@ class Turn(Download):
         upstream = self.upstream
         if upstream is None or upstream.transport.is_closing():
             return
+        if not paused and upstream.client_ready():
+            return
         if paused:
             upstream.transport.pause_reading()
         else:

@@ -17,6 +17,7 @@ from proxy.protocol.response_headers import ResponseHead
 from proxy.wire.heads import has_no_body
 from proxy.wire.limits import MAX_CODING_BYTES, MAX_CODING_SHARE, MAX_INFORMATIONAL, WRITE_HIGH_WATER
 from proxy.wire.sockets import Probe, is_whole_end, reset_on_close
+from proxy.wire.splice import AT_ONCE, SPLICED_FROM, Splice, can_splice
 
 if TYPE_CHECKING:
     from proxy.errors import Fault
@@ -46,6 +47,8 @@ class UpstreamConnection:
         "_raw_left",
         "_reason",
         "_received",
+        "_splice",
+        "_spliced",
         "_status_line",
         "_until_close",
         "idle_since",
@@ -61,6 +64,7 @@ class UpstreamConnection:
         self._parser = httptools.HttpResponseParser(self)
         self.out: list[bytes] = []
         self.turn: Turn | None = None
+        self._splice: Splice | None = None
         self.reused = False
         self.idle_since = 0.0
         self._reset(b"")
@@ -75,7 +79,7 @@ class UpstreamConnection:
         self._complete = self._dirty = self._until_close = self._no_body = False
         self._keep = True
         self._informational = self._received = self._raw_left = self._coding_bytes = 0
-        self._status_line = self._old = False
+        self._status_line = self._old = self._spliced = False
 
     # --- the turn's side
 
@@ -117,6 +121,7 @@ class UpstreamConnection:
     def abandon(self) -> None:
         """Give up: nobody is waiting any more, and what was sent must not look complete."""
         self.turn = None
+        self._stop_splice()
         reset_on_close(self.transport)
         self.transport.abort()
 
@@ -131,6 +136,7 @@ class UpstreamConnection:
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the pool, and the turn that still waited."""
+        self._stop_splice()
         self._pool.discard(self)
         turn, self.turn = self.turn, None
         if turn is not None:
@@ -172,6 +178,8 @@ class UpstreamConnection:
         elif self._complete:
             self._release()
         turn.connection.flush()
+        if self._raw_left >= SPLICED_FROM and not self._spliced and self.turn is not None:
+            self._begin_splice(turn)
 
     def _parse(self, data: bytes) -> None:
         # Asking the parser for the version is dear, and an answer mostly begins and ends its head in one piece.
@@ -207,9 +215,66 @@ class UpstreamConnection:
             if left < 0:
                 data = data[:left]
                 self._dirty, self._raw_left = True, 0
-            self._complete = True
-            self._parser = httptools.HttpResponseParser(self)
+            self._end_raw()
         turn.upstream_body(data)
+
+    def _end_raw(self) -> None:
+        self._complete = True
+        self._parser = httptools.HttpResponseParser(self)
+
+    # --- a long body, which nobody here reads
+
+    def _begin_splice(self, turn: Turn) -> None:
+        client, pool = turn.connection.transport, self._pool
+        if not turn.only_passes_on or pool.splices >= AT_ONCE or not can_splice(self.transport, client):
+            return
+        self._spliced = True  # it is tried once in an answer
+        splice = self._splice = Splice(self, client, self._raw_left, turn.service.loop)
+        pool.splices += 1
+        if not splice.begin():
+            self._stop_splice()
+
+    def client_ready(self) -> bool:
+        """The client takes bytes again; return whether a splice waits for that, which goes on now."""
+        if self._splice is not None:
+            self._splice.go()
+        return self._splice is not None
+
+    def client_blocks(self, blocked: bool) -> None:
+        """The client takes none of what is spliced for now (or again)."""
+        if self.turn is not None:
+            self.turn.connection.write_paused = blocked
+
+    def spliced(self, count: int) -> None:
+        """So many bytes went from socket to socket."""
+        self._raw_left -= count
+        self._pool.spliced_bytes += count
+        if self.turn is not None:
+            self.turn.upstream_passed(count)
+
+    def splice_ended(self, rest: bytes) -> None:
+        """All went, or `rest` is what came and did not; the transports go on."""
+        turn = self.turn
+        self._stop_splice()
+        if turn is None:
+            return
+        if rest:
+            self._take_raw(turn, rest)
+        elif not self._raw_left:
+            self._end_raw()
+        if turn.connection.write_paused:
+            turn.connection.resume_writing()
+        if self._complete:
+            self._release()
+        else:
+            self.transport.resume_reading()
+        turn.connection.flush()
+
+    def _stop_splice(self) -> None:
+        splice, self._splice = self._splice, None
+        if splice is not None:
+            splice.stop()
+            self._pool.splices -= 1
 
     def _fail(self, fault: Fault) -> None:
         turn, self.turn = self.turn, None
