@@ -125,7 +125,7 @@ test-compiled: compiled ## the tests of the byte path and of the vendors against
 # Measured with the Python that the image has, Debian's, where there is one: other builds of it differ by a tenth or two.
 BENCH_PYTHON ?= $(if $(wildcard /usr/bin/python3),/usr/bin/python3,$(PYTHON))
 
-bench: .venv-bench/.ready .venv-bench-mitmproxy/.ready ## measure Scopegate beside six other proxies: ten minutes, two cores (Linux)
+bench: .venv-bench/.ready .venv-bench-mitmproxy/.ready ## measure Scopegate beside six other proxies: a quarter of an hour, two cores (Linux)
 	@bench/tools.sh
 	@$(MAKE) --no-print-directory .venv-bench-driver/.ready
 	@$(MAKE) --no-print-directory compile BIN=.venv-bench-driver/bin COMPILED=build/bench

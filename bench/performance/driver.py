@@ -119,7 +119,7 @@ class Driver:
 
 
 def measured(scenario: Scenario, stage: Stage, number: int) -> Reading:
-    """Return what a scenario measured, or why that does not count: one peer that breaks does not end a run of ten minutes."""
+    """Return what a scenario measured, or why that does not count: one peer that breaks does not end a long run."""
     key = stage.it.peer.key
     try:
         figures = scenario.run(stage)

@@ -200,12 +200,12 @@ def _workers(peer: Peer) -> bool:
 
 SCENARIOS: Final = (
     Scenario("forward-32", 7, _everybody, forward(32)),
-    Scenario("forward-256", 3, _main, forward(256)),
-    Scenario("secure-32", 3, _main, forward(32, secure=True)),
+    Scenario("forward-256", 5, _main, forward(256)),
+    Scenario("secure-32", 5, _main, forward(32, secure=True)),
     Scenario("deny-32", 5, _denying, deny(32)),
-    Scenario("latency-500", 3, _and_direct, latency),
-    Scenario("download", 3, _plain, download),
-    Scenario("upload", 3, _plain, upload),
+    Scenario("latency-500", 9, _and_direct, latency),
+    Scenario("download", 5, _plain, download),
+    Scenario("upload", 5, _plain, upload),
     Scenario("slow-256", 1, _main, slow),
     Scenario("memory", 5, _plain, memory, fresh=True),
 )
