@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     it.add_argument("--rounds", type=int, default=0, help="rounds of everything; without it, each scenario has its own number")
     it.add_argument("--seconds", type=int, default=0, help="how long one peer is asked at a time, in forward and deny")
     it.add_argument("--quick", action="store_true", help="one short round of everything, about two minutes")
-    it.add_argument("--limit", type=float, default=720, help="seconds after which nothing is measured a second time")
+    it.add_argument("--limit", type=float, default=960, help="seconds after which nothing is measured a second time")
     it.add_argument("--publish", action="store_true", help="write the page and the picture even if this is not a whole run")
     it.add_argument("--results", type=Path, help="where the readings go")
     it.add_argument("--report", type=Path, help="measure nothing: write the page and the picture of these readings")
