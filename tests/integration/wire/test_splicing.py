@@ -46,6 +46,14 @@ def sends(data: bytes, then: str = "") -> Script:
     return script
 
 
+async def endless(wire: Wire) -> None:
+    """Answer one request with a body that does not end."""
+    await wire.request()
+    await wire.send(head(1 << 40))
+    while True:
+        await wire.send(BODY[:MIB])
+
+
 def descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
@@ -112,12 +120,6 @@ async def test_a_body_that_is_cut_short_never_looks_whole(proxy: Running, origin
 
 
 async def test_a_client_that_leaves_is_told_to_the_vendor(proxy: Running, origin: Origin) -> None:
-    async def endless(wire: Wire) -> None:
-        await wire.request()
-        await wire.send(head(1 << 40))
-        while True:
-            await wire.send(BODY[:MIB])
-
     origin.default = endless
     client = await proxy.client()
     await client.send(get("/big"))
@@ -159,12 +161,6 @@ async def test_what_a_vendor_sends_behind_a_body_answers_nobody(proxy: Running, 
 
 
 async def test_a_proxy_that_stops_ends_what_is_under_way(proxy: Running, origin: Origin) -> None:
-    async def endless(wire: Wire) -> None:
-        await wire.request()
-        await wire.send(head(1 << 40))
-        while True:
-            await wire.send(BODY[:MIB])
-
     origin.default = endless
     client = await proxy.client()
     await client.send(get("/big"))
