@@ -17,10 +17,8 @@ from typing import Any, Final, NamedTuple, cast
 from proxy import errors
 from proxy.telemetry.labels import Reading, Values
 from proxy.tls.certificates import LiveContext
-from proxy.tls.secure_transport import SecureTransport, secured
+from proxy.tls.secure_transport import SecureTransport, handshake_done
 
-GOODBYE_S: Final = 2.0
-"""How long a client may take to say goodbye on a connection that is closed."""
 _NO_DESCRIPTORS_S: Final = 0.5
 """How long no connection is accepted after the process ran out of descriptors."""
 _ACCEPTED_AT_ONCE: Final = 64
@@ -193,10 +191,10 @@ class Handshakes:
         first = accepted.recv(1, socket.MSG_PEEK)
         if first != _TLS_RECORD:
             return _turn_away(accepted, first)
-        transport = SecureTransport(self._make_protocol, self._tls.live.context, loop, server_hostname=None, goodbye_s=GOODBYE_S)
+        transport = SecureTransport(self._make_protocol, self._tls.live.context, loop, server_hostname=None)
         async with asyncio.timeout_at(until):
             await loop.connect_accepted_socket(cast("Callable[[], asyncio.Protocol]", lambda: transport), accepted)
-            await secured(transport)
+            await handshake_done(transport)
         return OK
 
 

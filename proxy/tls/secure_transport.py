@@ -16,6 +16,9 @@ from typing import Any, Final, cast
 RECORD: Final = 16 * 1024
 """Bytes of plain text that one record has at most (RFC 8446 section 5.1); OpenSSL reads one at a time."""
 
+GOODBYE_S: Final = 2.0
+"""How long the other side may take to say goodbye on a connection that is closed."""
+
 _SHAKING: Final = 0
 _OPEN: Final = 1
 _ENDING: Final = 2
@@ -41,7 +44,7 @@ class SecureTransport:
         loop: asyncio.AbstractEventLoop,
         *,
         server_hostname: str | None,
-        goodbye_s: float,
+        goodbye_s: float = GOODBYE_S,
     ) -> None:
         """`server_hostname`: whom the other side must prove to be; None on the side that was called."""
         self._make_protocol = make_protocol
@@ -304,7 +307,7 @@ class SecureTransport:
                 return self._raw.get_extra_info(name, default)
 
 
-async def secured(transport: SecureTransport) -> Any:
+async def handshake_done(transport: SecureTransport) -> Any:
     """Wait for the handshake and return the protocol; raise OSError (`ssl.SSLError` is one) where it fails. Nothing stays open then."""
     try:
         return await transport.opened

@@ -9,20 +9,17 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from proxy import errors
 from proxy.errors import Fault
 from proxy.protocol.response_headers import ResponseReader
 from proxy.tls.certificates import LiveContext
-from proxy.tls.secure_transport import SecureTransport, secured
+from proxy.tls.secure_transport import SecureTransport, handshake_done
 from proxy.wire.breaker import Breaker
 from proxy.wire.dialling import Resolver, connect_first, is_address
 from proxy.wire.limits import Limits, Timeouts
 from proxy.wire.upstream import UpstreamConnection
-
-_GOODBYE_S: Final = 2.0
-"""How long a vendor may take to say goodbye on a TLS connection that is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +138,9 @@ class Pool:
             _, connection = await loop.create_connection(self._protocol, **options)
             return connection
         make_protocol, context = self._protocol, origin.tls.context
-        transport = SecureTransport(make_protocol, context, loop, server_hostname=origin.host, goodbye_s=_GOODBYE_S)
+        transport = SecureTransport(make_protocol, context, loop, server_hostname=origin.host)
         await loop.create_connection(lambda: cast("asyncio.Protocol", transport), **options)
-        connection = await secured(transport)
+        connection = await handshake_done(transport)
         return connection
 
     def sweep(self, now: float) -> None:

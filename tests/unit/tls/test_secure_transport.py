@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from proxy.tls.secure_transport import SecureTransport, secured
+from proxy.tls.secure_transport import SecureTransport, handshake_done
 from proxy.wire.sockets import is_whole_end
 from tests.fakes.secure_pair import CA, SERVED, App, Pair, Plain, calling
 from tests.fakes.waiting import PATIENCE_S
@@ -26,7 +26,7 @@ SIDES = [True, False]
 @pytest.mark.parametrize("ours_is_called", SIDES)
 async def test_both_sides_hear_each_other(version: ssl.TLSVersion, ours_is_called: bool) -> None:
     pair = Pair(version=version, ours_is_called=ours_is_called).shake()
-    assert await secured(pair.transport) is pair.app
+    assert await handshake_done(pair.transport) is pair.app
     pair.transport.write(b"from us")
     pair.peer.tls.write(b"from them")
     pair.exchange()
@@ -156,7 +156,7 @@ async def test_whom_we_do_not_trust_is_told_so() -> None:
         pair.shake()
     pair.transport.connection_lost(None)
     with pytest.raises(ssl.SSLCertVerificationError):
-        await secured(pair.transport)
+        await handshake_done(pair.transport)
     assert pair.app.transport is None
 
 
@@ -166,7 +166,7 @@ async def test_a_name_that_is_not_in_the_certificate_is_not_believed() -> None:
         pair.shake()
     pair.transport.connection_lost(None)
     with pytest.raises(ssl.SSLCertVerificationError, match=r"other\.example"):
-        await secured(pair.transport)
+        await handshake_done(pair.transport)
 
 
 async def test_an_end_within_the_handshake_is_a_fault() -> None:
@@ -175,16 +175,16 @@ async def test_an_end_within_the_handshake_is_a_fault() -> None:
     pair.transport.eof_received()
     pair.transport.connection_lost(None)
     with pytest.raises(ssl.SSLEOFError):
-        await secured(pair.transport)
+        await handshake_done(pair.transport)
     reset = Pair()
     reset.transport.connection_lost(None)
     with pytest.raises(ConnectionResetError):
-        await secured(reset.transport)
+        await handshake_done(reset.transport)
 
 
 async def test_nothing_stays_open_where_the_handshake_is_not_awaited() -> None:
     pair = Pair()
-    waiting = asyncio.ensure_future(secured(pair.transport))
+    waiting = asyncio.ensure_future(handshake_done(pair.transport))
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
